@@ -1,0 +1,1 @@
+"""What a given kernel does; pure; each rule with its source."""

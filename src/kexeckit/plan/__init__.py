@@ -1,0 +1,1 @@
+"""What kexeckit decides: requests, holes, segments, handover; pure; with an independent verifier."""

@@ -1,0 +1,1 @@
+"""Effects: file reads through one Sysroot, and the system calls."""

@@ -1,0 +1,22 @@
+"""Shared test set-up: hypothesis profiles and the place of the corpus of real logs."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("dev", max_examples=200, deadline=None)
+settings.register_profile("ci", max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("deep", max_examples=100_000, deadline=None, suppress_health_check=list(HealthCheck))
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of third-party logs, which is not part of the project; skips where it is absent."""
+    default = Path(__file__).resolve().parents[2] / "shared" / "corpus"
+    folder = Path(os.environ.get("KEXECKIT_CORPUS", default))
+    if not (folder / "index.jsonl").is_file():
+        pytest.skip("the corpus of real logs is absent; set KEXECKIT_CORPUS to its folder to run this")
+    return folder
