@@ -74,9 +74,9 @@ def _word_end(cmdline: str, start: int) -> int:
 def _word(text: str) -> Word:
     # next_arg(): a quote that opens the whole word is dropped with the one that closes it, and so is one that opens
     # the value.
-    body = text[1:] if text.startswith('"') else text
-    if body is not text and body.endswith('"'):
-        body = body[:-1]
+    body = text.removeprefix('"')
+    if body != text:
+        body = body.removesuffix('"')
     name, equals, value = body.partition("=")
     if not equals:
         return Word(text, name, None)

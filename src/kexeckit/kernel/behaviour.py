@@ -10,6 +10,7 @@ How to add one: a field with its value *before* the change as the default, and a
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from kexeckit.kernel.version import KernelVersion
 
@@ -89,7 +90,7 @@ CHANGES = (
 
 def behaviour_of(version: KernelVersion) -> KernelBehaviour:
     """Return what a mainline (or Debian) kernel of this version does."""
-    values = {c.name: c.value for c in CHANGES if _has(version, c)}
+    values: dict[str, Any] = {c.name: c.value for c in CHANGES if _has(version, c)}
     return replace(KernelBehaviour(), **values)
 
 

@@ -268,4 +268,5 @@ def _leading_folder(members: dict[str, tarfile.TarInfo]) -> str:
 
 
 def _is_root_mark(member: str, mark: str) -> bool:
-    return member.startswith(mark) or f"/{mark}" in member and member.index(mark) == member.index(f"/{mark}") + 1
+    # Only the first such folder counts: "root/proc/1/proc/" marks "root/".
+    return member.startswith(mark) or (f"/{mark}" in member and member.index(mark) == member.index(f"/{mark}") + 1)
