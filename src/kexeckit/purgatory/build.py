@@ -135,11 +135,10 @@ def _write(arch: str, code: bytes) -> int:
 
 
 def _run(*command: str) -> str:
+    # Messages in English, and nothing from the caller's environment that a compiler listens to.
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
     try:
-        # Messages in English, and nothing from the caller's environment that a compiler listens to.
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, env={"PATH": _path(), "LC_ALL": "C"}
-        )
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     except FileNotFoundError:
         raise UnavailableError(f"{command[0]} is not installed", remedy="Install gcc and binutils.") from None
     if done.returncode != 0:
