@@ -24,6 +24,8 @@ class KernelBehaviour:
         file_load_whole_range: The same search can use the last page of a range.
         kernel_min_pref_address: kexec_file_load places the x86 kernel at or above its preferred address.
         file_load_rng_seed: kexec_file_load hands over a SETUP_RNG_SEED (and, with IMA, room for its buffer).
+        file_load_kho: kexec_file_load knows KHO: room in the boot_params buffer, normal images in scratch areas.
+        file_load_cma: kexec_file_load first tries to get each buffer of a normal image from the CMA area.
         elfcorehdr_hotplug_room: kexec_file_load leaves room in the elfcorehdr for hot-added CPUs and memory.
         note_per_possible_cpu: The elfcorehdr has a PT_NOTE per possible CPU instead of per present CPU.
         exclude_stops_at_partial: crash_exclude_mem_range() gives up after the first partial overlap.
@@ -36,6 +38,8 @@ class KernelBehaviour:
     file_load_whole_range: bool = False
     kernel_min_pref_address: bool = False
     file_load_rng_seed: bool = False
+    file_load_kho: bool = False
+    file_load_cma: bool = False
     elfcorehdr_hotplug_room: bool = False
     note_per_possible_cpu: bool = False
     exclude_stops_at_partial: bool = True
@@ -84,18 +88,20 @@ CHANGES = (
         "booted",
         ((6, 12, 13), (6, 6, 76)),
     ),
+    Change("file_load_kho", True, (6, 16), "kernel/kexec_handover.c kho_locate_mem_hole()", "read"),
+    Change("file_load_cma", True, (6, 17), "kernel/kexec_file.c kexec_alloc_contig()", "read"),
     Change("memmap_from_kexec_table", True, (6, 15), "arch/x86/kernel/e820.c e820__reserve_resources()", "booted"),
 )
 
 
 def behaviour_of(version: KernelVersion) -> KernelBehaviour:
     """Return what a mainline (or Debian) kernel of this version does."""
-    values: dict[str, Any] = {c.name: c.value for c in CHANGES if _has(version, c)}
+    values: dict[str, Any] = {c.name: c.value for c in CHANGES if has_change(version, c)}
     return replace(KernelBehaviour(), **values)
 
 
-def _has(version: KernelVersion, change: Change) -> bool:
-    # A stable branch has a change from its own patch level on.
+def has_change(version: KernelVersion, change: Change) -> bool:
+    """Say whether a release has a change; a stable branch has it from its own patch level on."""
     if version.at_least(*change.since):
         return True
     return any(
