@@ -96,7 +96,9 @@ class PrivateApt:
         if done.returncode != 0:
             errors = [line for line in done.stderr.splitlines() if line.startswith("E:")] or ["no reason given"]
             problem = f"{program} {arguments[0]} failed for {self.suite} ({self.arch}): {errors[0]}"
-            raise UnavailableError(problem, remedy="check the network and that the machine's Debian mirror still has this suite")
+            raise UnavailableError(
+                problem, remedy="check the network and that the machine's Debian mirror still has this suite"
+            )
         return done.stdout
 
 
@@ -116,7 +118,10 @@ def _mirror() -> AptSource:
 def _need(program: str) -> str:
     path = shutil.which(program)
     if path is None:
-        raise UnavailableError(f"the program {program} is not installed", remedy="the lab fetches its kernels with apt and dpkg-deb: run it on Debian")
+        raise UnavailableError(
+            f"the program {program} is not installed",
+            remedy="the lab fetches its kernels with apt and dpkg-deb: run it on Debian",
+        )
     return path
 
 

@@ -109,7 +109,9 @@ def fetch_busybox(arch: str = "x86_64") -> Path:
     """
     folder = build_once(
         cache_folder() / "guests" / f"busybox-{arch}",
-        lambda place: _download_and_unpack(_apt(_GUEST_SUITE, ARCHES[arch]), ["busybox-static"], place, r"(usr/)?bin/.*"),
+        lambda place: _download_and_unpack(
+            _apt(_GUEST_SUITE, ARCHES[arch]), ["busybox-static"], place, r"(usr/)?bin/.*"
+        ),
     )
     return next(path for path in (folder / "bin/busybox", folder / "usr/bin/busybox") if path.is_file())
 

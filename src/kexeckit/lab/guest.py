@@ -1,0 +1,124 @@
+"""Run a machine in QEMU and collect what it says.
+
+Rules of this file:
+    1. QEMU dies with the run: on leaving the ``with`` block however that happens, and with this process.
+    2. A run has a time limit, and whoever hits it is told what the console said last.
+"""
+
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from kexeckit.errors import UnavailableError
+from kexeckit.lab.frames import RecordStream, parse_records
+from kexeckit.lab.image import GuestImage, format_image
+from kexeckit.lab.machine import Machine, MachineFiles, qemu_command
+
+__all__ = ["Guest", "Progress"]
+
+Progress = Callable[[str], None]
+"""Called with each line that appears on the console."""
+
+_CONSOLE_TAIL = 12
+
+
+class Guest:
+    """One machine running in QEMU.
+
+    Use it as a context manager: entering starts QEMU, leaving kills it and removes its files.
+
+    Args:
+        machine: What to run.
+        image: The user space it is given.
+        progress: Called with each console line while waiting.
+    """
+
+    def __init__(self, machine: Machine, image: GuestImage, progress: Progress | None = None) -> None:
+        self.machine = machine
+        self._image = image
+        self._progress = progress
+        self._told = 0
+
+    def __enter__(self) -> Self:
+        command = qemu_command(self.machine, MachineFiles(Path()))
+        if shutil.which(command[0]) is None:
+            package = "qemu-system-x86" if self.machine.arch == "x86_64" else "qemu-system-arm"
+            raise UnavailableError(f"the program {command[0]} is not installed", remedy=f"apt-get install {package}")
+        self.files = MachineFiles(Path(tempfile.mkdtemp(prefix="kexeckit-")))
+        try:
+            self._start()
+        except BaseException:
+            shutil.rmtree(self.files.folder, ignore_errors=True)
+            raise
+        return self
+
+    def _start(self) -> None:
+        self.files.initrd.write_bytes(format_image(self._image))
+        command = qemu_command(self.machine, self.files)
+        # The kernel kills QEMU if the thread that started it goes away without a goodbye (signal, crash).
+        if shutil.which("setpriv"):
+            command = ["setpriv", "--pdeathsig", "KILL", *command]
+        self._errors = (self.files.folder / "errors").open("w+b")
+        self.started = time.monotonic()
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=self._errors, stderr=subprocess.STDOUT
+        )
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._errors.close()
+        shutil.rmtree(self.files.folder, ignore_errors=True)
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until the machine ends by itself (a restart ends it).
+
+        Args:
+            timeout: Seconds from now.
+
+        Returns:
+            True if it ended, False if it still runs.
+
+        Raises:
+            UnavailableError: QEMU refused to run it.
+        """
+        limit = time.monotonic() + timeout
+        while self._process.poll() is None and time.monotonic() < limit:
+            self._tell()
+            time.sleep(0.02)
+        self._tell()
+        if self._process.returncode:
+            self._errors.seek(0)
+            said = self._errors.read().decode("utf-8", "replace").strip() or f"status {self._process.returncode}"
+            raise UnavailableError(f"QEMU ended with an error: {said.splitlines()[-1]}")
+        return self._process.returncode is not None
+
+    # Whole lines only; an incomplete last line waits for its end.
+    def _tell(self) -> None:
+        if self._progress is None:
+            return
+        *lines, _ = self.console()[self._told :].split("\n")
+        for line in lines:
+            self._told += len(line) + 1
+            self._progress(line.rstrip("\r"))
+
+    def console(self) -> str:
+        """Return what the console showed so far."""
+        return self.files.console.read_text("latin-1") if self.files.console.exists() else ""
+
+    def console_tail(self) -> str:
+        """Return the last lines of the console, for messages."""
+        lines = [line.rstrip() for line in self.console().splitlines() if line.strip()]
+        return "\n".join(lines[-_CONSOLE_TAIL:])
+
+    def records(self) -> RecordStream:
+        """Return the records that arrived so far."""
+        data = self.files.channel.read_bytes() if self.files.channel.exists() else b""
+        return parse_records(data, "record channel of the guest")
