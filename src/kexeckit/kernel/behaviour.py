@@ -26,6 +26,7 @@ class KernelBehaviour:
         file_load_rng_seed: kexec_file_load hands over a SETUP_RNG_SEED (and, with IMA, room for its buffer).
         file_load_kho: kexec_file_load knows KHO: room in the boot_params buffer, normal images in scratch areas.
         file_load_cma: kexec_file_load first tries to get each buffer of a normal image from the CMA area.
+        purgatory_bufsz: Bytes with content of the purgatory that Debian's amd64 kernels carry; its stack adds a page.
         elfcorehdr_hotplug_room: kexec_file_load leaves room in the elfcorehdr for hot-added CPUs and memory.
         note_per_possible_cpu: The elfcorehdr has a PT_NOTE per possible CPU instead of per present CPU.
         exclude_stops_at_partial: crash_exclude_mem_range() gives up after the first partial overlap.
@@ -40,6 +41,7 @@ class KernelBehaviour:
     file_load_rng_seed: bool = False
     file_load_kho: bool = False
     file_load_cma: bool = False
+    purgatory_bufsz: int = 0x5000
     elfcorehdr_hotplug_room: bool = False
     note_per_possible_cpu: bool = False
     exclude_stops_at_partial: bool = True
@@ -70,6 +72,7 @@ class Change:
 
 
 CHANGES = (
+    Change("purgatory_bufsz", 0x4000, (6, 0), "arch/x86/purgatory/ as built by Debian (between 5.10 and 6.1)", "read"),
     Change("file_load_rng_seed", True, (6, 0), "arch/x86/kernel/kexec-bzimage64.c setup_rng_seed()", "booted"),
     Change("note_per_possible_cpu", True, (6, 6), "kernel/crash_core.c crash_prepare_elf64_headers()", "booted"),
     Change("elfcorehdr_hotplug_room", True, (6, 6), "arch/x86/kernel/crash.c crash_load_segments()", "booted"),
