@@ -106,9 +106,9 @@ def find_hole(
     for candidate in ranges:
         why = _unsuitable(candidate, need)
         if not why:
-            start = (
-                _top_down(candidate, need, taken, whole_range) if need.top_down else _bottom_up(candidate, need, taken)
-            )
+            waste = 0 if whole_range else 1
+            top_down = need.top_down
+            start = _top_down(candidate, need, taken, waste) if top_down else _bottom_up(candidate, need, taken)
             if start is not None:
                 return HoleSearch(start, candidate, tuple(passed))
             why = "no free aligned hole inside the limits"
