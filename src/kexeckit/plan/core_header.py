@@ -1,0 +1,39 @@
+"""Which old memory a capture kernel is told about: the contents of the elfcorehdr.
+
+Source: arch/x86/kernel/crash.c, elf_header_exclude_ranges(): System RAM without the low 1 MiB and the crash regions;
+kernel/crash_core.c, crash_prepare_elf64_headers(): the notes, the kernel's text, then the ranges.
+"""
+
+from kexeckit.errors import PlanError
+from kexeckit.formats.elfcorehdr import EM_AARCH64, EM_X86_64, NO_VADDR, ElfCoreHeader, LoadRange, NoteRange
+from kexeckit.memory.rangeset import RangeSet
+from kexeckit.plan.facts import MachineFacts
+from kexeckit.plan.handover import LOW_MEMORY
+
+_MACHINES = {"x86_64": EM_X86_64, "aarch64": EM_AARCH64}
+
+
+def old_memory(facts: MachineFacts) -> RangeSet:
+    """Return the old kernel's memory as a dump has it."""
+    return facts.resources.ram() - RangeSet((LOW_MEMORY,)) - facts.crash_memory()
+
+
+def plan_core_header(facts: MachineFacts) -> ElfCoreHeader:
+    """Return the contents of the elfcorehdr.
+
+    Raises:
+        PlanError: The source does not say where the CPUs' registers will be saved.
+    """
+    if not facts.crash_notes:
+        raise PlanError(
+            "an elfcorehdr for this machine",
+            "no CPU's crash_notes could be read (/sys/devices/system/cpu/cpu*/crash_notes)",
+            remedy="run as root, or capture these files too",
+        )
+    notes = facts.crash_notes
+    if facts.vmcoreinfo:
+        notes = (*notes, NoteRange("vmcoreinfo", facts.vmcoreinfo))
+    offset = facts.page_offset
+    loads = tuple(LoadRange(r, NO_VADDR if offset is None else r.start + offset) for r in old_memory(facts))
+    text = (facts.kernel_text,) if facts.kernel_text else ()
+    return ElfCoreHeader(_MACHINES[facts.arch], notes, (*text, *loads))

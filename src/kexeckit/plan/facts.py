@@ -1,0 +1,83 @@
+"""`MachineFacts`: all that a plan needs to know about the running machine, as one value.
+
+It is collected elsewhere, from a live machine or a capture; here nothing is read.
+"""
+
+from dataclasses import dataclass, field
+
+from kexeckit.formats.boot_params import BootParams
+from kexeckit.formats.elfcorehdr import LoadRange, NoteRange
+from kexeckit.formats.sysfs_crash import EfiDescriptor
+from kexeckit.memory.memmap import MemoryMap
+from kexeckit.memory.range import MemRange
+from kexeckit.memory.rangeset import RangeSet
+from kexeckit.memory.resource import CRASH_KERNEL, ResourceTree
+
+
+@dataclass(frozen=True, slots=True)
+class EfiFacts:
+    """What EFI left behind for the next kernel; addresses in bytes.
+
+    Attributes:
+        fw_vendor: Physical address of the vendor string.
+        runtime: Physical address of the runtime services table.
+        config_table: Physical address of the configuration tables.
+        smbios: Physical address of the SMBIOS entry point, or 0.
+        runtime_map: The descriptors with the virtual addresses that are in force.
+    """
+
+    fw_vendor: int
+    runtime: int
+    config_table: int
+    smbios: int
+    runtime_map: tuple[EfiDescriptor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MachineFacts:
+    """The running machine.
+
+    Attributes:
+        arch: As ``uname -m`` prints it.
+        release: As ``uname -r`` prints it, or empty where the source does not say.
+        resources: /proc/iomem.
+        firmware_map: What firmware said about memory.
+        firmware_map_source: Where that was read.
+        cmdline: The running kernel's command line.
+        boot_params: Its boot_params page, or None.
+        crash_notes: Where the CPUs' registers will be saved, one per CPU.
+        vmcoreinfo: Where the vmcoreinfo note is, or None.
+        kernel_text: The running kernel's image in physical and virtual memory, or None.
+        page_offset: Virtual minus physical address of the direct mapping, or None.
+        rsdp: Physical address of ACPI's root pointer, or 0.
+        efi: What EFI left behind, or None where there are no runtime services to hand over.
+        warnings: What could not be read, and what follows from that.
+    """
+
+    arch: str
+    release: str
+    resources: ResourceTree
+    firmware_map: MemoryMap
+    firmware_map_source: str
+    cmdline: str
+    boot_params: BootParams | None = None
+    crash_notes: tuple[NoteRange, ...] = ()
+    vmcoreinfo: MemRange | None = None
+    kernel_text: LoadRange | None = None
+    page_offset: int | None = None
+    rsdp: int = 0
+    efi: EfiFacts | None = None
+    warnings: tuple[str, ...] = field(default=())
+
+    def crash_region(self) -> MemRange | None:
+        """Return the region into which a capture kernel is loaded: the highest "Crash kernel", or None.
+
+        The kernel accepts segments in its main region only. The low one always lies below 4 GiB and below the main
+        one. Source: kernel/kexec_core.c, sanity_check_segment_list(); kernel/crash_reserve.c.
+        """
+        mains = self.resources.named(CRASH_KERNEL)
+        return max((r.range for r in mains), default=None)
+
+    def crash_memory(self) -> RangeSet:
+        """Return all memory that is reserved for a capture kernel."""
+        return RangeSet(self.resources.crash_regions())

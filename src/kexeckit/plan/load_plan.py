@@ -1,0 +1,83 @@
+"""`LoadPlan`: a whole image with every address and its reason, before any of it is real; and what was asked for."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from kexeckit.formats.elfcorehdr import ElfCoreHeader
+from kexeckit.memory.memmap import MemoryMap
+from kexeckit.plan.handover import OldRam
+from kexeckit.plan.segment import Content, Segment
+from kexeckit.purgatory import OnDamage
+
+
+class Syscall(StrEnum):
+    """Which system call loads the image."""
+
+    LOAD = "load"
+    FILE = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class NamedContent:
+    """A file's bytes, as a view of its pages, and its name for messages."""
+
+    source: str
+    data: Content = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRequest:
+    """What the user wants loaded.
+
+    Attributes:
+        kernel: The kernel file.
+        initrd: The initial RAM disk, or None.
+        cmdline: The next kernel's command line, before kexeckit adds to it.
+        panic: Load into the crash region, for when the running kernel panics.
+        old_ram: How a capture kernel is told of the old kernel's RAM.
+        rng_seed: Random bytes to hand over, or empty. They are an input, so that equal inputs give equal plans.
+        on_damage: What the purgatory does when a segment is damaged.
+        serial_port: I/O port on which it says so; None to take it from the command line; 0 for none.
+        spin: Stop at the purgatory's first instruction, for tests that look at the machine there.
+    """
+
+    kernel: NamedContent
+    initrd: NamedContent | None
+    cmdline: str
+    panic: bool = False
+    old_ram: OldRam = OldRam.RESERVED
+    rng_seed: bytes = field(default=b"", repr=False)
+    on_damage: OnDamage = OnDamage.HALT
+    serial_port: int | None = None
+    spin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPlan:
+    """An image that can be loaded.
+
+    Attributes:
+        syscall: The call that it is meant for.
+        panic: Whether it is a crash image.
+        arch: As ``uname -m`` prints it.
+        entry: Physical address to which the old kernel jumps.
+        cmdline: The next kernel's whole command line.
+        segments: In the order in which they were placed.
+        e820: The next kernel's memory map.
+        elfcorehdr: What a capture kernel is told about old memory, else None.
+        warnings: What the user should know.
+    """
+
+    syscall: Syscall
+    panic: bool
+    arch: str
+    entry: int
+    cmdline: str
+    segments: tuple[Segment, ...]
+    e820: MemoryMap
+    elfcorehdr: ElfCoreHeader | None
+    warnings: tuple[str, ...]
+
+    def segment(self, name: str) -> Segment | None:
+        """Return the segment of this name, or None."""
+        return next((s for s in self.segments if s.name == name), None)
