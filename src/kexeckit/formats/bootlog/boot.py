@@ -1,0 +1,156 @@
+"""`BootLog`: the messages of one boot, chosen out of a file that may hold several.
+
+Topic parsers (`memory`, `efi`, `early`, `outcome`, ...) are functions from these lines to values, one file per topic:
+a new topic is a new file, not a new field here.
+
+Which boot is used: the last one that is no capture kernel's (no ``elfcorehdr=``) and shows a memory map; where none
+is both, the last that is one of them, in this order. The choice and its reason are in `BootLog.note`.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kexeckit.errors import InputError
+from kexeckit.formats.bootlog.lines import LogLine, clean_lines
+
+VERSION_LINE = re.compile(r"^Linux version (\S+)")
+_COMMAND_LINE = re.compile(r"^(?:\S+: )?(Kernel command|Command) line: ?(.*)$", re.IGNORECASE)
+_MAP_LINE = re.compile(r"^\s*(?:BIOS-\w+|Xen): |^\s*Early memory node ranges|^early_node_map\[")
+_KERNEL_LINE = re.compile(r"^\s*Zone (?:PFN )?ranges:|^Memory: \d+|^Reserving \d+MB of memory|^crashkernel reserved: ")
+_PREAMBLE = re.compile(r"^(?:Booting Linux on physical CPU|Initializing cgroup|printk: legacy bootconsole)")
+_BOOT_IMAGE = re.compile(r"(?:vmlinuz|bzImage|Image|vmlinux)-(\d+\.\d+\S*)")
+_ARCHES = (
+    ("arm64", re.compile(r"^Booting Linux on physical CPU 0x[0-9a-f]+ \[0x|\baarch64\b|^CPU features: |^psci: ")),
+    ("s390x", re.compile(r"\bs390x?\b|^setup: Linux is running")),
+    ("ppc64", re.compile(r"\bppc64|\bpowerpc64|^hash-mmu: |^radix-mmu: |^Allocated \d+ bytes for \d+ pacas|^fadump: ")),
+    ("i386", re.compile(r"^ *\d+MB (?:LOW|HIGH)MEM available|^ *(?:mapped )?low ram: 0 - ")),
+    ("x86_64", re.compile(r"^ *BIOS-\w+: |\bx86_64\b|\bamd64\b|^x86/|^e820: |^RAMDISK: |^Command line:|^ACPI: SRAT: ")),
+    ("ppc32", re.compile(r"\bpowerpc\b|^Top of RAM: |^Using .* machine description|^Memory hole size: ")),
+    ("riscv64", re.compile(r"\briscv(?:64)?\b|^SBI ")),
+    ("loongarch64", re.compile(r"\bloongarch|^Loongson")),
+    ("mips", re.compile(r"\bmips|^MIPS: |^CPU0? revision is: ")),
+    ("arm", re.compile(r"^CPU: ARMv\d|\barm-\S*linux|^Memory policy: ")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BootLog:
+    """The messages of one boot.
+
+    Attributes:
+        source: How messages name the file.
+        lines: The boot's messages in order.
+        note: Why this boot, where the file holds several; empty otherwise.
+        whole: The log begins with the kernel's first lines; False for an excerpt or a ring buffer that wrapped.
+    """
+
+    source: str
+    lines: tuple[LogLine, ...]
+    note: str = ""
+    whole: bool = True
+
+    def find(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        """Return the first match of `pattern` at a message's beginning, or None."""
+        return next((m for _, m in self.matches(pattern)), None)
+
+    def matches(self, pattern: re.Pattern[str]) -> "Iterator[tuple[LogLine, re.Match[str]]]":
+        """Yield every message that `pattern` matches at its beginning, with the match."""
+        for line in self.lines:
+            found = pattern.match(line.text)
+            if found:
+                yield line, found
+
+    @property
+    def release(self) -> str | None:
+        """The kernel's release as it says itself (``6.1.0-53-cloud-amd64``), or None."""
+        found = self.find(VERSION_LINE)
+        return found[1] if found else None
+
+    @property
+    def image_release(self) -> str | None:
+        """The release in the file name of the command line's BOOT_IMAGE=, or None: weaker than `release`."""
+        found = _BOOT_IMAGE.search(self.cmdline or "")
+        return found[1] if found else None
+
+    @property
+    def cmdline(self) -> str | None:
+        """The kernel's command line, or None where the log shows none.
+
+        The early "Command line:" of x86 counts unless it is empty while "Kernel command line:" is not: a built-in
+        command line shows only in the second.
+        """
+        found = [m[2].strip() for _, m in self.matches(_COMMAND_LINE)]
+        return next((text for text in found if text), found[0] if found else None)
+
+    @property
+    def arch(self) -> str | None:
+        """The architecture that the messages belong to, or None."""
+        for arch, pattern in _ARCHES:
+            if any(pattern.search(line.text) for line in self.lines[:400]):
+                return arch
+        return None
+
+
+def parse_boot_log(text: str, source: str) -> BootLog:
+    """Read a boot log in any of its coats.
+
+    Args:
+        text: The whole file.
+        source: How messages name it.
+
+    Raises:
+        InputError: The text holds no kernel message.
+    """
+    lines = clean_lines(text)
+    if not any(_is_kernel_line(line) for line in lines):
+        raise InputError(source, "no kernel message in it", expected="a boot log, as dmesg prints it")
+    boots = _boots(lines)
+    at, why = _chosen(boots)
+    whole = any(VERSION_LINE.match(line.text) for line in boots[at])
+    note = f"boot {at + 1} of {len(boots)} in the file: {why}" if len(boots) > 1 else ""
+    return BootLog(source, tuple(boots[at]), note, whole)
+
+
+def _is_kernel_line(line: LogLine) -> bool:
+    return (
+        line.seconds is not None
+        or bool(VERSION_LINE.match(line.text))
+        or bool(_COMMAND_LINE.match(line.text))
+        or bool(_MAP_LINE.match(line.text))
+        or bool(_KERNEL_LINE.match(line.text))
+    )
+
+
+def _boots(lines: list[LogLine]) -> list[list[LogLine]]:
+    # A boot begins at its "Linux version" line, and takes along what printed before it in the same boot.
+    starts = [at for at, line in enumerate(lines) if VERSION_LINE.match(line.text)]
+    cuts = [0]
+    for at in starts[1:]:
+        begin = at
+        while begin > cuts[-1] + 1 and _belongs(lines[begin - 1]):
+            begin -= 1
+        cuts.append(begin)
+    ends = [*cuts[1:], len(lines)]
+    return [lines[a:b] for a, b in zip(cuts, ends, strict=True)]
+
+
+def _belongs(line: LogLine) -> bool:
+    return line.seconds == 0.0 or bool(_PREAMBLE.match(line.text))
+
+
+def _chosen(boots: list[list[LogLine]]) -> tuple[int, str]:
+    capture = [any("elfcorehdr=" in line.text for line in b if _COMMAND_LINE.match(line.text)) for b in boots]
+    mapped = [any(_MAP_LINE.match(line.text) for line in b) for b in boots]
+    wishes = (
+        (
+            "the last that shows a memory map and is no capture kernel's",
+            [m and not c for m, c in zip(mapped, capture, strict=True)],
+        ),
+        ("the last that shows a memory map", mapped),
+        ("the last that is no capture kernel's", [not c for c in capture]),
+    )
+    for why, fits in wishes:
+        if any(fits):
+            return max(at for at, fit in enumerate(fits) if fit), why
+    return len(boots) - 1, "the last"

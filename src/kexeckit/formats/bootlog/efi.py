@@ -1,0 +1,145 @@
+"""What a boot log says about EFI: whether it booted so, the memory map where it is printed, the tables' addresses.
+
+The map is printed with ``efi=debug`` (and always up to about 3.18), in three forms:
+    ``efi: mem00: type=7, attr=0xf, range=[0x0-0x8f000) (0MB)``
+    ``efi: mem00: [Conventional Memory|   |  |WB|WT|WC|UC] range=[0x0-0x8efff] (0MB)``
+    ``EFI: mem0: ...`` in the oldest. A closing ``)`` means an exclusive end.
+
+Source: arch/x86/platform/efi/efi.c, efi_print_memmap(); drivers/firmware/efi/efi.c, efi_md_typeattr_format(),
+match_config_table().
+"""
+
+import re
+from dataclasses import dataclass
+
+from kexeckit.formats.bootlog.boot import BootLog
+from kexeckit.memory.range import MemRange, clip
+
+_PRESENT = re.compile(r"^efi: +(?:EFI v|ACPI|SMBIOS|mem\d|[A-Z][A-Za-z0-9. ]*=0x)|^EFI v\d", re.IGNORECASE)
+_ABSENT = re.compile(r"^(?:efi: (?:UEFI not found|EFI runtime services will be disabled|No EFI))", re.IGNORECASE)
+_MAP = re.compile(
+    r"^(?:efi|EFI): +mem\d+: *(?:type=(\d+), attr=0x([0-9a-f]+),|\[([^|\]]*)\|([^\]]*)\]) *"
+    r"range=\[0x([0-9a-f]+)-0x([0-9a-f]+)([\])])",
+    re.IGNORECASE,
+)
+_ARM_MAP = re.compile(r"^efi: +0x([0-9a-f]{6,16})-0x([0-9a-f]{6,16}) \[([^|\]]*)\|([^\]]*)\]", re.IGNORECASE)
+_TABLE = re.compile(r"([A-Za-z][A-Za-z0-9. ]*?)=0x([0-9a-f]+)")
+_TABLES_LINE = re.compile(r"^efi: +[A-Za-z][A-Za-z0-9. ]*=0x")
+_TYPES = {
+    0: "Reserved",
+    1: "Loader Code",
+    2: "Loader Data",
+    3: "Boot Code",
+    4: "Boot Data",
+    5: "Runtime Code",
+    6: "Runtime Data",
+    7: "Conventional",
+    8: "Unusable",
+    9: "ACPI Reclaim",
+    10: "ACPI Mem NVS",
+    11: "MMIO",
+    12: "MMIO Port",
+    13: "PAL Code",
+    14: "Persistent",
+}
+_NUMBERS = {
+    "reserved": 0,
+    "loader code": 1,
+    "loader data": 2,
+    "boot code": 3,
+    "boot data": 4,
+    "runtime code": 5,
+    "runtime data": 6,
+    "conventional": 7,
+    "conventional memory": 7,
+    "unusable": 8,
+    "unusable memory": 8,
+    "acpi reclaim": 9,
+    "acpi reclaim memory": 9,
+    "acpi mem nvs": 10,
+    "acpi memory nvs": 10,
+    "mmio": 11,
+    "memory mapped i/o": 11,
+    "mmio port": 12,
+    "mem mapped i/o port": 12,
+    "pal code": 13,
+    "persistent": 14,
+    "persistent memory": 14,
+}
+_RUNTIME, _WB, _MORE_RELIABLE, _SP = 1 << 63, 1 << 3, 1 << 16, 1 << 18
+_FLAGS = {"RUN": _RUNTIME, "RT": _RUNTIME, "WB": _WB, "MR": _MORE_RELIABLE, "SP": _SP}
+
+BOOT_SERVICES = (3, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class EfiMapEntry:
+    """One descriptor of the EFI memory map.
+
+    Attributes:
+        range: Its bytes.
+        type: EFI memory type number; -1 where the text names none that is known.
+        name: The type as text.
+        attributes: EFI attribute bits, those that the text shows: RUNTIME, WB, MORE_RELIABLE and SP are kept.
+        line: Line number in the file.
+    """
+
+    range: MemRange
+    type: int
+    name: str
+    attributes: int
+    line: int
+
+    @property
+    def mirrored(self) -> bool:
+        """Say whether the firmware mirrors this memory (EFI_MEMORY_MORE_RELIABLE)."""
+        return bool(self.attributes & _MORE_RELIABLE)
+
+    @property
+    def special_purpose(self) -> bool:
+        """Say whether the firmware keeps this memory for a special purpose (EFI_MEMORY_SP)."""
+        return bool(self.attributes & _SP)
+
+    @property
+    def write_back(self) -> bool:
+        """Say whether this memory can be cached write-back."""
+        return bool(self.attributes & _WB)
+
+
+def booted_by_efi(log: BootLog) -> bool:
+    """Say whether EFI firmware booted this kernel."""
+    return bool(log.find(_PRESENT)) and not log.find(_ABSENT)
+
+
+def efi_map(log: BootLog) -> tuple[EfiMapEntry, ...]:
+    """Return the EFI memory map where the log prints it, in the firmware's order; empty otherwise."""
+    out = []
+    for line, found in log.matches(_MAP):
+        number = int(found[1]) if found[1] else _NUMBERS.get(found[3].strip().lower(), -1)
+        bits = int(found[2], 16) if found[2] else _flags(found[4])
+        end = int(found[6], 16) + (0 if found[7] == ")" else 1)
+        span = clip(int(found[5], 16), min(end, 1 << 64))
+        if span:
+            out.append(EfiMapEntry(span, number, _TYPES.get(number, (found[3] or "").strip()), bits, line.number))
+    for line, found in log.matches(_ARM_MAP):
+        number = _NUMBERS.get(found[3].strip().lower(), -1)
+        span = clip(int(found[1], 16), int(found[2], 16) + 1)
+        if span:
+            out.append(EfiMapEntry(span, number, found[3].strip(), _flags(found[4]), line.number))
+    return tuple(out)
+
+
+def efi_tables(log: BootLog) -> dict[str, tuple[int, int]]:
+    """Return the configuration tables that the log names: name to (address, line number)."""
+    out: dict[str, tuple[int, int]] = {}
+    for line, _ in log.matches(_TABLES_LINE):
+        for name, address in _TABLE.findall(line.text.partition("efi:")[2]):
+            out.setdefault(name.strip(), (int(address, 16), line.number))
+    return out
+
+
+def _flags(text: str) -> int:
+    bits = 0
+    for word in text.split("|"):
+        bits |= _FLAGS.get(word.strip().upper(), 0)
+    return bits

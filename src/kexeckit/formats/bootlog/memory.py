@@ -1,0 +1,214 @@
+"""What a boot log says about the memory map: e820 tables, changes to them, early node ranges.
+
+Three forms of e820 lines are understood: ``BIOS-e820: 0000 - 1000 (usable)`` with exclusive ends (up to 3.5),
+``BIOS-e820: [mem 0x0-0xfff] usable`` (3.6 to 6.x) and ``BIOS-e820: [mem 0x0-0xfff]  System RAM`` with ``[gap ...]``
+lines between (7.0 on).
+
+Source: arch/x86/kernel/e820.c, e820__print_table(), e820_print_type(), __e820__range_update(), e820__range_remove();
+mm/page_alloc.c and mm/mm_init.c, free_area_init().
+"""
+
+import re
+from dataclasses import dataclass
+
+from kexeckit.errors import InputError
+from kexeckit.formats.bootlog.boot import BootLog
+from kexeckit.formats.bootlog.lines import LogLine
+from kexeckit.memory.kind import (
+    ACPI,
+    NVS,
+    PMEM,
+    PRAM,
+    RAM,
+    RESERVED,
+    SOFT_RESERVED,
+    UNUSABLE,
+    MemoryKind,
+    kind_from_e820,
+)
+from kexeckit.memory.range import MemRange, clip
+
+_TABLES = r"BIOS-e820|BIOS-e801|BIOS-88|Xen|user|modified|reserve setup_data"
+_NEW = re.compile(r"\[\s*mem\s+0x([0-9a-f]{1,17})\s*-\s*0x([0-9a-f]{1,17})\s*\]\s*(.*)$", re.IGNORECASE)
+_OLD = re.compile(r"([0-9a-f]{16})\s*-\s*([0-9a-f]{16})\s*\(?([^)]*)\)?", re.IGNORECASE)
+_ENTRY = re.compile(rf"^\s*({_TABLES}):\s*(.*)$")
+_HEADER = re.compile(r"^(?:e820: )?BIOS-provided physical RAM map:")
+_CHANGE = re.compile(
+    r"^e820:? (update|remove)(?: range:)? "
+    r"(?:\[mem 0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})\]|([0-9a-f]{1,16}) - ([0-9a-f]{1,16}))(.*)$",
+    re.IGNORECASE,
+)
+_ARROW = re.compile(r"^\s*\(?([^()=]*?)\)?\s*==>\s*\(?([^()]*?)\)?\s*$")
+_NODE = re.compile(r"^\s*node\s+(\d+):\s*\[\s*mem\s+0x([0-9a-f]+)\s*-\s*0x([0-9a-f]{1,16})\s*\]", re.IGNORECASE)
+_NODE_PFN = re.compile(r"^\s*(\d+):\s*0x([0-9a-f]{1,13})\s*->\s*0x([0-9a-f]{1,13})", re.IGNORECASE)
+_NODES_BEGIN = re.compile(r"^(?:Early memory node ranges|early_node_map\[)")
+_NUMBERED = re.compile(r"(?:.*\()?type[ -](\d+)\)?", re.IGNORECASE)
+_EXPECTED = "a line like 'BIOS-e820: [mem 0x0000000000100000-0x00000000bffdffff] usable'"
+
+_LABELS = (
+    ("usable", RAM),
+    ("system ram", RAM),
+    ("reserved", RESERVED),
+    ("device reserved", RESERVED),
+    ("soft reserved", SOFT_RESERVED),
+    ("acpi data", ACPI),
+    ("acpi nvs", NVS),
+    ("unusable", UNUSABLE),
+    ("persistent ram (type 7)", PMEM),
+    ("persistent ram (type 12)", PRAM),
+    ("persistent (type 7)", PMEM),
+    ("persistent (type 12)", PRAM),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TableEntry:
+    """One line of an e820 table, in the table's own order; entries may overlap.
+
+    Attributes:
+        start: First byte.
+        end: First byte after the entry; equal to `start` for an entry that covers nothing.
+        kind: What it is.
+        line: Line number in the file.
+    """
+
+    start: int
+    end: int
+    kind: MemoryKind
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class TableChange:
+    """A change that the kernel made to its e820 table.
+
+    Attributes:
+        range: Bytes concerned.
+        old: What was changed or removed; None for "whatever was there".
+        new: What it became; None where it was removed.
+        line: Line number in the file.
+    """
+
+    range: MemRange
+    old: MemoryKind | None
+    new: MemoryKind | None
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRange:
+    """A line of "Early memory node ranges": one region of memblock.memory.
+
+    Attributes:
+        node: Node number.
+        range: Whole pages.
+        line: Line number in the file.
+    """
+
+    node: int
+    range: MemRange
+    line: int
+
+
+def firmware_table(log: BootLog) -> tuple[TableEntry, ...]:
+    """Return the firmware's e820 table; empty where the log prints none.
+
+    Raises:
+        InputError: A line of the table cannot be read, or the log begins or ends inside the table.
+    """
+    entries = table(log, "BIOS-e820", "BIOS-e801", "BIOS-88", "Xen")
+    if not entries:
+        return ()
+    if not log.find(_HEADER) and entries[0].start:
+        raise InputError(
+            log.source,
+            "the log begins inside the firmware's memory map",
+            expected="the line 'BIOS-provided physical RAM map:' before it",
+            line=entries[0].line,
+        )
+    if log.lines[-1].number == entries[-1].line:
+        raise InputError(
+            log.source,
+            "the log ends inside the firmware's memory map",
+            expected="at least one more message",
+            line=entries[-1].line,
+        )
+    return entries
+
+
+def table(log: BootLog, *names: str) -> tuple[TableEntry, ...]:
+    """Return the entries printed under any of these names (``user``, ``modified``, ``reserve setup_data``, ...).
+
+    Raises:
+        InputError: A line of the table cannot be read.
+    """
+    found = ((line, m[2]) for line, m in log.matches(_ENTRY) if m[1] in names)
+    return tuple(_entry(log.source, line, rest) for line, rest in found if not rest.startswith("[gap "))
+
+
+def table_changes(log: BootLog) -> tuple[TableChange, ...]:
+    """Return the "e820: update" and "e820: remove" lines in order; what they print without effect is there too."""
+    changes = (_change(line, m) for line, m in log.matches(_CHANGE))
+    return tuple(c for c in changes if c)
+
+
+def node_ranges(log: BootLog) -> tuple[NodeRange, ...]:
+    """Return the early memory node ranges in order; empty where the log prints none."""
+    out: list[NodeRange] = []
+    framed = False
+    for line in log.lines:
+        framed = bool(_NODES_BEGIN.match(line.text)) or (framed and bool(_NODE_PFN.match(line.text)))
+        named = _NODE.match(line.text)
+        pfns = _NODE_PFN.match(line.text) if framed else None
+        span = _named_range(named) if named else _pfn_range(pfns)
+        if span:
+            out.append(NodeRange(span[0], span[1], line.number))
+    return tuple(out)
+
+
+def kind_from_log(text: str) -> MemoryKind | None:
+    """Return the kind that e820 code prints as `text`, which may have more text behind it, or None."""
+    word = " ".join(text.lower().strip(" ()").split())
+    for label, kind in _LABELS:
+        if word == label or word.startswith(label + " "):
+            return kind
+    numbered = _NUMBERED.match(word)
+    return kind_from_e820(int(numbered[1]) & 0xFFFFFFFF) if numbered else None
+
+
+def _entry(source: str, line: LogLine, rest: str) -> TableEntry:
+    new = _NEW.match(rest)
+    old = None if new else _OLD.match(rest)
+    found = new or old
+    kind = kind_from_log(found[3]) if found else None
+    if not found or not kind:
+        raise InputError(source, f"not an e820 entry: {line.text[:70]!a}", expected=_EXPECTED, line=line.number)
+    start, end = int(found[1], 16), int(found[2], 16) + (1 if new else 0)
+    if end < start or end > 1 << 64:
+        raise InputError(source, f"an e820 entry from {start:#x} to {end:#x}", expected=_EXPECTED, line=line.number)
+    return TableEntry(start, end, kind, line.number)
+
+
+def _change(line: LogLine, found: re.Match[str]) -> TableChange | None:
+    start = int(found[2] or found[4], 16)
+    end = int(found[3], 16) + 1 if found[3] else int(found[5], 16)
+    if not start < end <= 1 << 64:
+        return None
+    span = MemRange(start, end)
+    if found[1].lower() == "remove":
+        return TableChange(span, kind_from_log(found[6]), None, line.number)
+    arrow = _ARROW.match(found[6])
+    if not arrow:
+        return None
+    return TableChange(span, kind_from_log(arrow[1]), kind_from_log(arrow[2]), line.number)
+
+
+def _named_range(found: re.Match[str]) -> tuple[int, MemRange] | None:
+    span = clip(int(found[2], 16), int(found[3], 16) + 1)
+    return (int(found[1]), span) if span else None
+
+
+def _pfn_range(found: re.Match[str] | None) -> tuple[int, MemRange] | None:
+    # The form of 3.2 and older: page frame numbers, the end exclusive.
+    span = clip(int(found[2], 16) << 12, int(found[3], 16) << 12) if found else None
+    return (int(found[1]), span) if found and span else None
