@@ -4,8 +4,11 @@ Source: arch/x86/kernel/crash.c, elf_header_exclude_ranges(): System RAM without
 kernel/crash_core.c, crash_prepare_elf64_headers(): the notes, the kernel's text, then the ranges.
 """
 
+from collections.abc import Iterable
+
 from kexeckit.errors import PlanError
 from kexeckit.formats.elfcorehdr import EM_AARCH64, EM_X86_64, NO_VADDR, ElfCoreHeader, LoadRange, NoteRange
+from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 from kexeckit.plan.facts import MachineFacts
 from kexeckit.plan.handover import LOW_MEMORY
@@ -18,8 +21,12 @@ def old_memory(facts: MachineFacts) -> RangeSet:
     return facts.resources.ram() - RangeSet((LOW_MEMORY,)) - facts.crash_memory()
 
 
-def plan_core_header(facts: MachineFacts) -> ElfCoreHeader:
+def plan_core_header(facts: MachineFacts, dumped: Iterable[MemRange] | None = None) -> ElfCoreHeader:
     """Return the contents of the elfcorehdr.
+
+    Args:
+        facts: The machine.
+        dumped: The ranges that get a PT_LOAD, where another loader chooses them; None for `old_memory`.
 
     Raises:
         PlanError: The source does not say where the CPUs' registers will be saved.
@@ -34,6 +41,7 @@ def plan_core_header(facts: MachineFacts) -> ElfCoreHeader:
     if facts.vmcoreinfo:
         notes = (*notes, NoteRange("vmcoreinfo", facts.vmcoreinfo))
     offset = facts.page_offset
-    loads = tuple(LoadRange(r, NO_VADDR if offset is None else r.start + offset) for r in old_memory(facts))
+    ranges = old_memory(facts) if dumped is None else dumped
+    loads = tuple(LoadRange(r, NO_VADDR if offset is None else r.start + offset) for r in ranges)
     text = (facts.kernel_text,) if facts.kernel_text else ()
     return ElfCoreHeader(_MACHINES[facts.arch], notes, (*text, *loads))

@@ -34,6 +34,25 @@ class EfiFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class LoaderFacts:
+    """What the in-kernel loader's choices depend on, as sysfs shows it.
+
+    Attributes:
+        possible_cpus: CPUs that may ever be there.
+        present_cpus: CPUs that are there.
+        nr_cpus: The kernel's limit (CONFIG_NR_CPUS).
+        crash_hotplug: It keeps room in the elfcorehdr for CPUs and memory that are added later.
+        cma: It has a CMA area.
+    """
+
+    possible_cpus: int = 1
+    present_cpus: int = 1
+    nr_cpus: int = 8192
+    crash_hotplug: bool = True
+    cma: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class MachineFacts:
     """The running machine.
 
@@ -51,6 +70,7 @@ class MachineFacts:
         page_offset: Virtual minus physical address of the direct mapping, or None.
         rsdp: Physical address of ACPI's root pointer, or 0.
         efi: What EFI left behind, or None where there are no runtime services to hand over.
+        loader: The running kernel's configuration, as far as its own loader depends on it.
         warnings: What could not be read, and what follows from that.
     """
 
@@ -67,6 +87,7 @@ class MachineFacts:
     page_offset: int | None = None
     rsdp: int = 0
     efi: EfiFacts | None = None
+    loader: LoaderFacts = field(default_factory=LoaderFacts)
     warnings: tuple[str, ...] = field(default=())
 
     def crash_region(self) -> MemRange | None:

@@ -43,6 +43,11 @@ class Segment:
         return self.request.memsz
 
 
+def digest(content: Content) -> str:
+    """Return the SHA-256 of a buffer in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def filled(place: Segment, content: Content) -> Segment:
     """Return a placed segment with its bytes and their digest.
 
@@ -51,4 +56,4 @@ def filled(place: Segment, content: Content) -> Segment:
     """
     if len(content) != place.bufsz:
         raise ValueError(f"{place.name}: {len(content)} bytes for a buffer of {place.bufsz}")
-    return Segment(place.request, place.range, place.reason, content, hashlib.sha256(content).hexdigest())
+    return Segment(place.request, place.range, place.reason, content, digest(content))

@@ -1,0 +1,54 @@
+"""Enter the loaded next kernel.
+
+With systemd the machine is shut down in order first (`systemctl kexec`); --now jumps at once, without stopping any
+service, after syncing the disks.
+"""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's own arguments."""
+    parser.add_argument("--now", action="store_true", help="jump at once instead of shutting down in order")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    parser.add_argument("-n", "--dry-run", action="store_true", help="say what would be entered and how, and stop")
+
+
+def run(args: Namespace) -> int:
+    """Show what is loaded, ask, and go."""
+    from kexeckit.cli.live import live_loader, require_live
+    from kexeckit.errors import UsageError
+    from kexeckit.system.collect import read_arch
+    from kexeckit.system.record import RECORDS, read_record
+    from kexeckit.system.state import read_state
+    from kexeckit.system.sysroot import open_sysroot
+
+    root = open_sysroot(args.root)
+    if not read_state(root).normal:
+        raise UsageError("no next kernel is loaded; `kexeckit load KERNEL` loads one")
+    record = read_record(RECORDS, panic=False) if root.live else None
+    orderly = not args.now and Path("/run/systemd/system").is_dir()
+    how = "after an orderly shutdown (systemctl kexec)" if orderly else "at once, without stopping anything"
+    what = f"{record.kernel}, command line: {record.cmdline}" if record else "the loaded kernel"
+    print(f"next: {what}\nit is entered {how}")
+    if args.dry_run:
+        return 0
+    require_live(root, "exec")
+    if not args.yes and not _agreed():
+        return 1
+    if orderly:
+        import os
+
+        sys.stdout.flush()
+        os.execvp("systemctl", ["systemctl", "kexec"])  # noqa: S606
+    live_loader(root, args.arch or read_arch(root)).execute()
+    return 0
+
+
+def _agreed() -> bool:
+    # A script has no terminal to be asked on and has said `exec`.
+    if not sys.stdin.isatty():
+        return True
+    return input("enter it? [y/N] ").strip().lower() in ("y", "yes")

@@ -1,0 +1,53 @@
+"""What the state-changing commands share: they act on the running machine and on no capture."""
+
+from kexeckit.errors import InputError, UsageError
+from kexeckit.plan.load_plan import LoadPlan, LoadRequest, Syscall
+from kexeckit.system.loader import Loader
+from kexeckit.system.record import RECORDS, LoadRecord
+from kexeckit.system.sysroot import Sysroot
+
+
+def require_live(root: Sysroot, verb: str) -> None:
+    """Refuse to change the state of a capture.
+
+    Raises:
+        UsageError: `root` is not the running machine.
+    """
+    if not root.live:
+        raise UsageError(f"{verb} changes the running machine; with --root only --dry-run is possible")
+
+
+def live_loader(root: Sysroot, arch: str) -> Loader:
+    """Return a loader for the running machine."""
+    from kexeckit.system.kexec import LinuxKernel
+
+    return Loader(LinuxKernel(arch), root, RECORDS, lambda record: replan(record, root, arch))
+
+
+def replan(record: LoadRecord, root: Sysroot, arch: str) -> tuple[LoadPlan, LoadRequest]:
+    """Plan again what a record says was loaded.
+
+    Raises:
+        InputError: A file has changed since then.
+        KexeckitError: It cannot be planned any more.
+    """
+    from kexeckit.cli.image_arguments import plan_image
+    from kexeckit.plan.handover import OldRam
+    from kexeckit.purgatory import OnDamage
+    from kexeckit.system.collect import collect_facts
+    from kexeckit.system.files import map_file
+
+    request = LoadRequest(
+        kernel=map_file(record.kernel),
+        initrd=map_file(record.initrd) if record.initrd else None,
+        cmdline=record.cmdline,
+        panic=record.panic,
+        old_ram=OldRam(record.old_ram),
+        on_damage=OnDamage[record.on_damage.upper()],
+    )
+    plan = plan_image(request, collect_facts(root, arch), Syscall(record.syscall))
+    again = LoadRecord.of(plan, request)
+    for name, path in (("kernel_sha256", record.kernel), ("initrd_sha256", record.initrd)):
+        if getattr(again, name) != getattr(record, name):
+            raise InputError(str(path), "the file has changed since it was loaded")
+    return plan, request

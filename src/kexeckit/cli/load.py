@@ -1,0 +1,77 @@
+"""Load a next kernel (to be entered by `kexeckit exec`) or, with --panic, a capture kernel.
+
+The plan is shown first. Either the whole new image is in afterwards, or the old state stands.
+"""
+
+import sys
+from argparse import ArgumentParser, Namespace
+
+from kexeckit.cli.image_arguments import Planned, add_image_arguments, make_plan
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's own arguments."""
+    add_image_arguments(parser)
+    parser.add_argument(
+        "--syscall",
+        choices=("auto", "load", "file"),
+        default="auto",
+        help="kexec_load with our own segments, or kexec_file_load with the kernel's (default: auto, which says why "
+        "where it does not take kexec_load)",
+    )
+    parser.add_argument("-n", "--dry-run", action="store_true", help="show the plan and stop before the system call")
+    parser.add_argument("-q", "--quiet", action="store_true", help="do not show the plan")
+    parser.add_argument("--spin", action="store_true", help="stop at the purgatory's first instruction, for debuggers")
+
+
+def run(args: Namespace) -> int:
+    """Plan, show, load."""
+    from kexeckit.cli.live import require_live
+    from kexeckit.errors import SystemCallError
+    from kexeckit.plan.load_plan import Syscall
+    from kexeckit.system.loader import choose_syscall, may_fall_back
+    from kexeckit.system.sysroot import open_sysroot
+
+    syscall, why = choose_syscall(args.syscall, open_sysroot(args.root))
+    if why:
+        _note(why)
+    planned = make_plan(args, syscall)
+    _show(planned, args)
+    if args.dry_run:
+        return 0
+    require_live(planned.root, "load")
+    try:
+        _load(planned, args)
+    except SystemCallError as error:
+        if args.syscall != "auto" or syscall is Syscall.FILE or not may_fall_back(error):
+            raise
+        _note(f"kexec_file_load is tried, because {error}")
+        planned = make_plan(args, Syscall.FILE)
+        _show(planned, args)
+        _load(planned, args)
+    return 0
+
+
+def _load(planned: Planned, args: Namespace) -> None:
+    from kexeckit.cli.live import live_loader
+
+    live_loader(planned.root, planned.facts.arch).load(planned.plan, planned.request)
+    slot = "capture kernel" if planned.plan.panic else "next kernel"
+    then = "it starts when this kernel panics" if planned.plan.panic else "`kexeckit exec` enters it"
+    if not args.json:
+        print(f"\n{slot} loaded by kexec{'_file' if planned.plan.syscall == 'file' else ''}_load; {then}")
+
+
+def _show(planned: Planned, args: Namespace) -> None:
+    from kexeckit.cli.output import print_document, print_warnings
+    from kexeckit.render.plan import plan_document, render_plan
+
+    if args.json:
+        print_document(plan_document(planned.plan))
+    elif not args.quiet:
+        print(render_plan(planned.plan))
+    print_warnings(planned.plan.warnings)
+
+
+def _note(text: str) -> None:
+    print(f"kexeckit: {text}", file=sys.stderr)

@@ -1,0 +1,106 @@
+"""A `LoadPlan` for kexec_file_load(2): what the running kernel's own loader will make of a request.
+
+kexeckit decides nothing here. The prediction of kernel/file_load is put into the same form as a plan of our own, so
+that one table, one JSON document and one comparison serve both. Contents that the kernel makes have no digest.
+"""
+
+from kexeckit.errors import PlanError
+from kexeckit.formats.bzimage import BzImage, parse_bzimage
+from kexeckit.kernel.behaviour import behaviour_of
+from kexeckit.kernel.file_load import PlacedBuffer, predict_file_load
+from kexeckit.kernel.file_load_handover import crash_memory_map, normal_memory_map
+from kexeckit.kernel.file_load_inputs import FileLoadFiles, FileLoadKernel, FileLoadMachine, X86Image
+from kexeckit.kernel.version import parse_kernel_version
+from kexeckit.memory.memmap import MemoryEntry, MemoryMap
+from kexeckit.plan.core_header import plan_core_header
+from kexeckit.plan.facts import MachineFacts
+from kexeckit.plan.initrd import check_initrd
+from kexeckit.plan.load_plan import LoadPlan, LoadRequest, Syscall
+from kexeckit.plan.request import NO_LIMIT, BufferRequest
+from kexeckit.plan.segment import Content, Segment, digest
+
+_DEFAULT_DESCRIPTOR = 48
+
+
+def plan_file_load(request: LoadRequest, facts: MachineFacts) -> LoadPlan:
+    """Predict what kexec_file_load(2) will do with a request on this machine.
+
+    Raises:
+        InputError: The kernel or the initrd is not usable.
+        PlanError: The running kernel's version is not known, or a place is not determined.
+        SystemCallError: The kernel would refuse; carries its errno.
+    """
+    image = parse_bzimage(memoryview(request.kernel.data), request.kernel.source)
+    if request.initrd:
+        check_initrd(request.initrd)
+    if not facts.release:
+        raise PlanError(
+            "a prediction of kexec_file_load",
+            "the source does not say which kernel runs",
+            remedy="give --kernel-version",
+        )
+    machine = FileLoadMachine(facts.resources)
+    kernel = _kernel(facts)
+    files = FileLoadFiles(request.panic, len(request.initrd.data) if request.initrd else None, request.cmdline)
+    predicted = predict_file_load(machine, kernel, _image(image), files)
+    handed = crash_memory_map(machine, kernel, predicted) if request.panic else normal_memory_map(facts.firmware_map)
+    warnings = [*facts.warnings, *predicted.not_determined]
+    if handed.dropped:
+        warnings.append(f"{len(handed.dropped)} memory map entries beyond 128 are dropped by the in-kernel loader")
+    return LoadPlan(
+        syscall=Syscall.FILE,
+        panic=request.panic,
+        arch=facts.arch,
+        entry=predicted.entry or 0,
+        cmdline=predicted.cmdline or "",
+        segments=tuple(_segment(b, request, image) for b in predicted.buffers),
+        e820=_as_read(handed.entries),
+        elfcorehdr=plan_core_header(facts, predicted.dumped) if request.panic else None,
+        warnings=tuple(warnings),
+    )
+
+
+def _kernel(facts: MachineFacts) -> FileLoadKernel:
+    size = (facts.boot_params.efi.memdesc_size if facts.boot_params else 0) or _DEFAULT_DESCRIPTOR
+    return FileLoadKernel(
+        behaviour=behaviour_of(parse_kernel_version(facts.release)),
+        possible_cpus=facts.loader.possible_cpus,
+        present_cpus=facts.loader.present_cpus,
+        nr_cpus=facts.loader.nr_cpus,
+        crash_hotplug=facts.loader.crash_hotplug,
+        cma=facts.loader.cma,
+        efi_runtime_map=len(facts.efi.runtime_map) * size if facts.efi else 0,
+    )
+
+
+def _image(image: BzImage) -> X86Image:
+    return X86Image(
+        file_size=image.file_size,
+        setup_sects=image.setup_size // 512 - 1,
+        init_size=image.init_size,
+        kernel_alignment=image.kernel_alignment,
+        pref_address=image.pref_address,
+        cmdline_size=image.cmdline_size,
+    )
+
+
+def _segment(buffer: PlacedBuffer, request: LoadRequest, image: BzImage) -> Segment:
+    if buffer.range is None:
+        raise PlanError(f"a prediction of kexec_file_load's {buffer.name}", f"not determined: {buffer.reason}")
+    limit = min(buffer.max + 1, NO_LIMIT)
+    asked = BufferRequest(
+        buffer.name, buffer.bufsz, buffer.memsz, buffer.align, buffer.min, limit, buffer.top_down, buffer.reason
+    )
+    content = _content(buffer.name, request, image)
+    return Segment(asked, buffer.range, buffer.reason, content, digest(content) if content is not None else None)
+
+
+def _content(name: str, request: LoadRequest, image: BzImage) -> Content | None:
+    if name == "kernel":
+        return memoryview(request.kernel.data)[image.setup_size :]
+    return request.initrd.data if name == "initrd" and request.initrd else None
+
+
+def _as_read(entries: tuple[MemoryEntry, ...]) -> MemoryMap:
+    # The next kernel sorts the table and merges what touches; a map in our sense is what it reads.
+    return MemoryMap.of(entries).coalesced()

@@ -1,0 +1,66 @@
+"""Kernel and initrd files: opened, mapped, never copied."""
+
+import errno
+import mmap
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kexeckit.errors import FileAccessError, InputError, NotPermittedError, UnavailableError
+from kexeckit.plan.load_plan import NamedContent
+
+
+def map_file(path: str) -> NamedContent:
+    """Map a file into memory.
+
+    The mapping is private and writable only because ctypes can take the address of nothing else; nobody writes, so
+    the pages stay those of the page cache.
+
+    Raises:
+        UnavailableError: There is no such file.
+        NotPermittedError: It may not be read.
+        InputError: It is empty, or no regular file.
+        FileAccessError: Another I/O error.
+    """
+    with opened(path) as fd:
+        size = os.fstat(fd).st_size
+        if size == 0:
+            raise InputError(path, "the file is empty")
+        try:
+            mapping = mmap.mmap(fd, size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+        except (OSError, ValueError) as error:
+            raise FileAccessError(f"{path}: cannot be mapped: {error}") from error
+        return NamedContent(path, memoryview(mapping))
+
+
+@contextmanager
+def opened(path: str) -> Iterator[int]:
+    """Open a regular file for reading and yield its descriptor.
+
+    Raises:
+        UnavailableError, NotPermittedError, InputError, FileAccessError: As for `map_file`.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise _translated(error, path) from error
+    try:
+        if not _regular(fd):
+            raise InputError(path, "not a regular file")
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _regular(fd: int) -> bool:
+    import stat
+
+    return stat.S_ISREG(os.fstat(fd).st_mode)
+
+
+def _translated(error: OSError, path: str) -> UnavailableError | NotPermittedError | FileAccessError:
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return UnavailableError(f"{path}: no such file")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return NotPermittedError(f"{path}: not permitted to read it")
+    return FileAccessError(f"{path}: {error.strerror}")
