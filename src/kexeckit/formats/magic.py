@@ -22,8 +22,8 @@ def describe_magic(data: bytes | memoryview) -> str:
     """Say in words what bytes look like: ``the file is empty``, ``it looks like gzip data ...``."""
     if not len(data):
         return "the file is empty"
-    head = bytes(data[:512])
-    if len(head) > 0x202 and head[0x1FE:0x200] == b"\x55\xaa" and head[0x202:0x206] == b"HdrS":
+    head = bytes(data[:1024])
+    if is_bzimage(head):
         return "it is an x86 kernel (bzImage)"
     for at, magic, words in _MAGICS:
         if head[at : at + len(magic)] == magic:

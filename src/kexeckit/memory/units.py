@@ -80,10 +80,10 @@ def parse_size(text: str) -> int:
 def format_size(size: int) -> str:
     """Show a size in the largest binary unit that loses nothing: ``256 MiB``, ``4 KiB``, ``368 B``.
 
-    Sizes that no unit divides are shown with one decimal when they are large: ``97.3 MiB``.
+    Sizes that would need five digits for that are shown with one decimal instead: ``51.5 MiB``.
     """
     for shift, unit in ((40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")):
-        if size >= 1 << shift and size % (1 << shift) == 0:
+        if 1 << shift <= size < 10_000 << shift and size % (1 << shift) == 0:
             return f"{size >> shift} {unit}"
     for shift, unit in ((40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")):
         if size >= 1 << shift:

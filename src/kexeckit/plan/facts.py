@@ -72,6 +72,7 @@ class MachineFacts:
         efi: What EFI left behind, or None where there are no runtime services to hand over.
         loader: The running kernel's configuration, as far as its own loader depends on it.
         warnings: What could not be read, and what follows from that.
+        dump_warnings: The same, where it matters to a crash image only.
     """
 
     arch: str
@@ -88,7 +89,8 @@ class MachineFacts:
     rsdp: int = 0
     efi: EfiFacts | None = None
     loader: LoaderFacts = field(default_factory=LoaderFacts)
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = ()
+    dump_warnings: tuple[str, ...] = ()
 
     def crash_region(self) -> MemRange | None:
         """Return the region into which a capture kernel is loaded: the highest "Crash kernel", or None.

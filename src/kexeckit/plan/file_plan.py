@@ -44,7 +44,7 @@ def plan_file_load(request: LoadRequest, facts: MachineFacts) -> LoadPlan:
     files = FileLoadFiles(request.panic, len(request.initrd.data) if request.initrd else None, request.cmdline)
     predicted = predict_file_load(machine, kernel, _image(image), files)
     handed = crash_memory_map(machine, kernel, predicted) if request.panic else normal_memory_map(facts.firmware_map)
-    warnings = [*facts.warnings, *predicted.not_determined]
+    warnings = [*facts.warnings, *(facts.dump_warnings if request.panic else ()), *predicted.not_determined]
     if handed.dropped:
         warnings.append(f"{len(handed.dropped)} memory map entries beyond 128 are dropped by the in-kernel loader")
     return LoadPlan(

@@ -25,7 +25,7 @@ def check_initrd(initrd: NamedContent) -> None:
     Raises:
         InputError: Empty, a kernel (swapped arguments?), or no archive that Linux knows.
     """
-    head = bytes(initrd.data[:512])
+    head = bytes(initrd.data[:16])
     if head.startswith(_ACCEPTED):
         return
     expected = "a cpio archive, plain or compressed by gzip, bzip2, lzma, xz, lzo, lz4 or zstd"

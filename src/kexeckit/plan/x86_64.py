@@ -125,7 +125,7 @@ def _planned(inputs: ImageInputs, places: Placement) -> LoadPlan:
         segments=fill_segments(inputs, handover, places.segments),
         e820=e820,
         elfcorehdr=inputs.core_header,
-        warnings=(*facts.warnings, *notes, *_map_notes(len(e820))),
+        warnings=(*facts.warnings, *(facts.dump_warnings if request.panic else ()), *notes, *_map_notes(len(e820))),
     )
 
 

@@ -55,10 +55,11 @@ def collect_facts(root: Sysroot, arch: str | None = None, release: str | None = 
             remedy="give a capture: a directory or tar laid out like a root",
         )
     warnings: list[str] = []
+    about_dumps: list[str] = []
     resources = parse_iomem(root.read_text(IOMEM), root.label(IOMEM))
     params = _boot_params(root, warnings)
     firmware, source = _firmware_map(root, resources, params, warnings)
-    text, page_offset = _kcore(root, warnings)
+    text, page_offset = _kcore(root, about_dumps)
     efi = _efi(root, params)
     return MachineFacts(
         arch=arch or read_arch(root),
@@ -69,13 +70,14 @@ def collect_facts(root: Sysroot, arch: str | None = None, release: str | None = 
         cmdline=root.read_text("/proc/cmdline").strip("\n") if root.exists("/proc/cmdline") else "",
         boot_params=params,
         crash_notes=_crash_notes(root),
-        vmcoreinfo=_vmcoreinfo(root, warnings),
+        vmcoreinfo=_vmcoreinfo(root, about_dumps),
         kernel_text=text,
         page_offset=page_offset,
         rsdp=_rsdp(root, params),
         efi=efi,
         loader=_loader(root),
         warnings=tuple(warnings),
+        dump_warnings=tuple(about_dumps),
     )
 
 

@@ -100,18 +100,25 @@ class Loader:
         if not before.crash or read_state(self.root).crash:
             return refusal
         lost = "the kernel had dropped the old crash image before it failed"
-        try:
-            if old is None:
-                raise KexeckitError("it was not loaded by kexeckit, so nothing is known of it")
-            plan, request = self.replan(old)
-            self._call(plan, request)
-        except (KexeckitError, OSError) as error:
+        trouble = self._put_back(old)
+        if trouble:
             return KexeckitError(
-                f"{refusal}; {lost} and it could not be put back: {error}",
+                f"{refusal}; {lost} and it could not be put back: {trouble}",
                 remedy="NO CAPTURE KERNEL IS LOADED NOW: load one before anything else",
             )
         refusal.args = (f"{refusal}; {lost}, it was put back",)
         return refusal
+
+    def _put_back(self, old: LoadRecord | None) -> str:
+        # Returns what went wrong, or an empty text.
+        if old is None:
+            return "it was not loaded by kexeckit, so nothing is known of it"
+        try:
+            plan, request = self.replan(old)
+            self._call(plan, request)
+        except (KexeckitError, OSError) as error:
+            return str(error)
+        return ""
 
 
 def choose_syscall(wanted: str, root: Sysroot) -> tuple[Syscall, str]:

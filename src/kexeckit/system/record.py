@@ -1,4 +1,4 @@
-"""What kexeckit loaded last, per slot: a small file under /run, so that `status` can say it and a lost image be put back.
+"""What kexeckit loaded last, per slot: a small file under /run, for `status` and to put a lost image back.
 
 The kernel keeps no such record. A file here that no loaded image belongs to is stale and is treated as absent.
 """
