@@ -1,8 +1,8 @@
 """What guests reported, by stage, and the runs that make such reports.
 
-    boot       the first kernel
-    capture    the kernel that started after a panic (it has /proc/vmcore)
-    second     a kernel that was started by kexec on purpose
+boot       the first kernel
+capture    the kernel that started after a panic (it has /proc/vmcore)
+second     a kernel that was started by kexec on purpose
 """
 
 import time
