@@ -32,6 +32,9 @@ class KernelBehaviour:
         exclude_stops_at_partial: crash_exclude_mem_range() gives up after the first partial overlap.
         pgd_separate_page: The PGD of the identity tables is a control page of its own.
         gb_leaf_only_when_full: 1 GiB identity leaves only where the whole GiB is asked for.
+        ident_link_no_pti: Upper identity-table links carry _PAGE_NOPTISHADOW (bit 58).
+        efi_config_mapped: The identity tables cover the EFI configuration table array, too.
+        acpi_map_drops_last_byte: The identity tables leave out the last byte of each ACPI region.
         memmap_from_kexec_table: /sys/firmware/memmap shows the kexec table instead of the firmware's.
     """
 
@@ -47,6 +50,9 @@ class KernelBehaviour:
     exclude_stops_at_partial: bool = True
     pgd_separate_page: bool = False
     gb_leaf_only_when_full: bool = False
+    ident_link_no_pti: bool = False
+    efi_config_mapped: bool = False
+    acpi_map_drops_last_byte: bool = True
     memmap_from_kexec_table: bool = False
 
 
@@ -91,6 +97,23 @@ CHANGES = (
         "booted",
         ((6, 12, 13), (6, 6, 76)),
     ),
+    Change(
+        "ident_link_no_pti",
+        True,
+        (6, 14),
+        "arch/x86/mm/ident_map.c ident_p4d_init()",
+        "booted",
+        ((6, 12, 13), (6, 6, 76)),
+    ),
+    Change(
+        "efi_config_mapped",
+        True,
+        (6, 11),
+        "arch/x86/kernel/machine_kexec_64.c map_efi_systab()",
+        "read",
+        ((6, 10, 14), (6, 6, 50), (6, 1, 109)),
+    ),
+    Change("acpi_map_drops_last_byte", False, (6, 12), "arch/x86/kernel/machine_kexec_64.c mem_region_callback()", "read"),
     Change("file_load_kho", True, (6, 16), "kernel/kexec_handover.c kho_locate_mem_hole()", "read"),
     Change("file_load_cma", True, (6, 17), "kernel/kexec_file.c kexec_alloc_contig()", "read"),
     Change("memmap_from_kexec_table", True, (6, 15), "arch/x86/kernel/e820.c e820__reserve_resources()", "booted"),
