@@ -21,9 +21,16 @@ _KERNEL_LINE = re.compile(r"^\s*Zone (?:PFN )?ranges:|^Memory: \d+|^Reserving \d
 _PREAMBLE = re.compile(r"^(?:Booting Linux on physical CPU|Initializing cgroup|printk: legacy bootconsole)")
 _BOOT_IMAGE = re.compile(r"(?:vmlinuz|bzImage|Image|vmlinux)-(\d+\.\d+\S*)")
 _ARCHES = (
+    ("arm", re.compile(r"^CPU: ARMv[4-7]\b")),
     ("arm64", re.compile(r"^Booting Linux on physical CPU 0x[0-9a-f]+ \[0x|\baarch64\b|^CPU features: |^psci: ")),
     ("s390x", re.compile(r"\bs390x?\b|^setup: Linux is running")),
-    ("ppc64", re.compile(r"\bppc64|\bpowerpc64|^hash-mmu: |^radix-mmu: |^Allocated \d+ bytes for \d+ pacas|^fadump: ")),
+    (
+        "ppc64",
+        re.compile(
+            r"\bppc64|\bpowerpc64|^hash-mmu: |^radix-mmu: |^Allocated \d+ bytes for \d+ pacas|^fadump: "
+            r"|^(?:vmalloc|vmemmap) start += 0x[0-9a-f]{16}"
+        ),
+    ),
     ("i386", re.compile(r"^ *\d+MB (?:LOW|HIGH)MEM available|^ *(?:mapped )?low ram: 0 - ")),
     ("x86_64", re.compile(r"^ *BIOS-\w+: |\bx86_64\b|\bamd64\b|^x86/|^e820: |^RAMDISK: |^Command line:|^ACPI: SRAT: ")),
     ("ppc32", re.compile(r"\bpowerpc\b|^Top of RAM: |^Using .* machine description|^Memory hole size: ")),

@@ -1,0 +1,106 @@
+"""The words of the command line that decide about ZONE_MOVABLE, as a kernel understands them.
+
+The kernel is more tolerant than a person: it reads a leading number and ignores what follows it, takes a word without
+a number for zero, and lets the last word of a kind win. ``kernelcore=mirror`` sets a flag that no later word clears.
+
+Source: mm/mm_init.c (mm/page_alloc.c up to 6.3), cmdline_parse_core(), cmdline_parse_kernelcore(),
+cmdline_parse_movablecore(); mm/memory_hotplug.c, cmdline_parse_movable_node(); lib/cmdline.c, memparse(),
+parse_option_str().
+"""
+
+from dataclasses import dataclass, replace
+
+from kexeckit.formats.cmdline import Word, split_words, without
+from kexeckit.formats.memparse import parse_integer, parse_memory
+
+ZONE_WORDS = ("kernelcore", "movablecore", "movable_node")
+
+
+@dataclass(frozen=True, slots=True)
+class CoreSize:
+    """What one of ``kernelcore=`` and ``movablecore=`` asks for.
+
+    Attributes:
+        size: Bytes; 0 where nothing is asked for.
+        percent: Percent of all memory; it beats `size` unless it is 0.
+    """
+
+    size: int = 0
+    percent: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.size or self.percent)
+
+    def pages(self, total: int, page_size: int) -> int:
+        """Return the page frames asked for on a machine of `total` page frames."""
+        if self.percent:
+            return total * 100 * self.percent // 10000
+        return self.size // page_size
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneParameters:
+    """The zone words of a command line, as the kernel holds them when it cuts the zones.
+
+    Attributes:
+        kernelcore: Memory that kernel allocations may use.
+        movablecore: Memory that only movable allocations may use.
+        mirror: ``kernelcore=mirror`` was given.
+        movable_node: ``movable_node`` was given.
+        warnings: What the kernel says while it reads them.
+    """
+
+    kernelcore: CoreSize = CoreSize()
+    movablecore: CoreSize = CoreSize()
+    mirror: bool = False
+    movable_node: bool = False
+    warnings: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.kernelcore or self.movablecore or self.mirror or self.movable_node)
+
+
+def parse_zone_parameters(cmdline: str) -> ZoneParameters:
+    """Read the zone words of a whole command line; all other words are left alone."""
+    parameters = ZoneParameters()
+    for word in split_words(cmdline):
+        if word.name.replace("-", "_") in ZONE_WORDS:
+            parameters = _with_word(parameters, word)
+    return parameters
+
+
+def replace_words(cmdline: str, typed: list[str]) -> str:
+    """Return a command line in which typed words stand instead of those of the same names.
+
+    Args:
+        cmdline: The command line that the source was booted with.
+        typed: Words such as ``kernelcore=2G``; each name in them loses its old words, all typed words are appended.
+    """
+    added = " ".join(typed)
+    names = {word.name for word in split_words(added)}
+    return " ".join(part for part in (without(cmdline, names), added) if part)
+
+
+def _with_word(parameters: ZoneParameters, word: Word) -> ZoneParameters:
+    name = word.name.replace("-", "_")
+    if name == "movable_node":
+        return replace(parameters, movable_node=True)
+    if word.value is None:
+        warning = f"Malformed early option '{word.name}'"
+        return replace(parameters, warnings=(*parameters.warnings, warning))
+    if name == "kernelcore" and "mirror" in word.value.split(","):
+        return replace(parameters, mirror=True)
+    core, warnings = _core(word, parameters.kernelcore if name == "kernelcore" else parameters.movablecore)
+    parameters = replace(parameters, warnings=parameters.warnings + warnings)
+    return replace(parameters, kernelcore=core) if name == "kernelcore" else replace(parameters, movablecore=core)
+
+
+def _core(word: Word, before: CoreSize) -> tuple[CoreSize, tuple[str, ...]]:
+    # A percentage leaves an earlier size where it is (0% brings it back); a size clears an earlier percentage.
+    text = word.value or ""
+    number, end = parse_integer(text)
+    if text[end : end + 1] == "%":
+        warning = f"{word.text}: more than 100 % (the kernel prints a WARNING with a stack trace)"
+        return replace(before, percent=number), (warning,) if number > 100 else ()
+    warnings = () if end else (f"{word.text}: no number, which the kernel reads as 0",)
+    return CoreSize(parse_memory(text)[0]), warnings

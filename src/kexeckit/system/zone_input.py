@@ -1,0 +1,269 @@
+"""From a Sysroot to a question about zones: the machine, the command line, what the kernel does.
+
+Four kinds of source: a description in TOML, a boot log, an iomem file, a root (this machine or a capture of another).
+In a root the firmware's own tables come first, because they do not depend on how the machine was booted; a boot log
+in the root is used for what no file shows (mirrored memory) and where the tables are missing.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kexeckit.errors import InputError, KexeckitError, UnavailableError
+from kexeckit.formats.bootlog.boot import BootLog, parse_boot_log
+from kexeckit.formats.bootlog.efi import efi_map
+from kexeckit.formats.firmware_memmap import make_firmware_map, parse_memmap_entry
+from kexeckit.formats.iomem import parse_iomem
+from kexeckit.formats.machine_toml import parse_machine_toml
+from kexeckit.formats.srat import parse_srat
+from kexeckit.formats.zoneinfo import parse_zoneinfo
+from kexeckit.kernel.e820 import Table, make_table
+from kexeckit.kernel.version import KernelVersion, parse_kernel_version
+from kexeckit.kernel.zones.behaviour import ZoneBehaviour, zone_behaviour_of
+from kexeckit.kernel.zones.from_log import LogQuestion, has_mirror_line, machine_from_log, release_of_log
+from kexeckit.kernel.zones.from_parts import (
+    MachineParts,
+    affinities_of_blocks,
+    machine_from_parts,
+    parts_of_description,
+)
+from kexeckit.kernel.zones.limits import DMA
+from kexeckit.kernel.zones.machine import Reason, ZoneMachine
+from kexeckit.kernel.zones.parameters import ZoneParameters, parse_zone_parameters, replace_words
+from kexeckit.memory.rangeset import EMPTY, RangeSet
+from kexeckit.system.collect import BOOT_PARAMS, IOMEM, MEMMAP, read_arch, read_release
+from kexeckit.system.sysroot import Sysroot, decode_text
+
+SRAT = "/sys/firmware/acpi/tables/SRAT"
+NODES = "/sys/devices/system/node"
+BLOCK_SIZE = "/sys/devices/system/memory/block_size_bytes"
+ZONEINFO = "/proc/zoneinfo"
+BOOT_LOGS = ("/dmesg", "/var/log/dmesg", "/sos_commands/kernel/dmesg", "/var/log/boot.msg", "/var/log/kern.log")
+# Where nothing names a version, the rules of the newest kernels are used, and the reasons say so.
+NEWEST = "7.2"
+_ARCHES = {"aarch64": "arm64", "amd64": "x86_64", "i686": "i386", "i586": "i386", "x86": "i386"}
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneQuestion:
+    """All that a prediction of zones needs.
+
+    Attributes:
+        machine: The machine.
+        parameters: The zone words of the command line.
+        behaviour: What the kernel does.
+        cmdline: The command line that is asked about.
+        source: Where the machine was read.
+    """
+
+    machine: ZoneMachine
+    parameters: ZoneParameters
+    behaviour: ZoneBehaviour
+    cmdline: str
+    source: str
+
+
+def read_zone_question(
+    root: Sysroot, typed: list[str], arch: str | None = None, release: str | None = None
+) -> ZoneQuestion:
+    """Read a machine and put a question about it together.
+
+    Args:
+        root: The source.
+        typed: Words of a kernel command line; they replace those of the same names in the source's.
+        arch: Machine name, to override the source's.
+        release: Kernel release, to override the source's.
+
+    Raises:
+        InputError: The source cannot be understood.
+        UnavailableError: The source has no memory map in it.
+    """
+    single = root.single_file
+    if single is None:
+        return _from_root(root, typed, arch, release)
+    text = decode_text(single.data)
+    if single.name.endswith(".toml"):
+        return _from_toml(text, single.name, typed, arch, release)
+    if _looks_like_iomem(text):
+        return _from_iomem(text, single.name, typed, arch, release)
+    return _from_log(parse_boot_log(text, single.name), typed, arch, release)
+
+
+def kernel_arch(name: str) -> str:
+    """Return the kernel's name of an architecture for one that ``uname -m`` or a distribution uses."""
+    return _ARCHES.get(name, name)
+
+
+def _from_toml(text: str, source: str, typed: list[str], arch: str | None, release: str | None) -> ZoneQuestion:
+    description = parse_machine_toml(text, source)
+    cmdline = replace_words(description.cmdline, typed)
+    unknown: list[Reason] = []
+    behaviour = _behaviour(release or description.kernel, unknown)
+    name = kernel_arch(arch or description.arch or "x86_64")
+    machine = machine_from_parts(parts_of_description(description, name, cmdline), behaviour)
+    return _question(machine, unknown, behaviour, cmdline, source)
+
+
+def _from_iomem(text: str, source: str, typed: list[str], arch: str | None, release: str | None) -> ZoneQuestion:
+    # System RAM of a running x86 kernel is its memory; on arm64, so are the reserved ranges at the top level.
+    tree = parse_iomem(text, source)
+    name = kernel_arch(arch or "x86_64")
+    unknown = [Reason("nodes", "an iomem file does not show nodes: all memory is taken for node 0")]
+    unknown.append(Reason("mirror", "an iomem file does not show what is mirrored"))
+    behaviour = _behaviour(release or "", unknown)
+    cmdline = " ".join(typed)
+    extra = tree.roots if name == "arm64" else ()
+    memory = tree.ram() | RangeSet(r.range for r in extra if r.name == "reserved")
+    parts = MachineParts(name, cmdline, memory=memory, mirror_known=False)
+    return _question(machine_from_parts(parts, behaviour), unknown, behaviour, cmdline, source)
+
+
+def _from_log(log: BootLog, typed: list[str], arch: str | None, release: str | None) -> ZoneQuestion:
+    cmdline = replace_words(log.cmdline or "", typed)
+    unknown: list[Reason] = []
+    behaviour = _behaviour(release or release_of_log(log), unknown)
+    name = kernel_arch(arch or log.arch or "")
+    if not name:
+        raise InputError(log.source, "the log does not show the architecture", remedy="name it with --arch")
+    machine = machine_from_log(LogQuestion(log, name, cmdline, behaviour))
+    if log.note:
+        unknown.append(Reason("source", log.note))
+    return _question(machine, unknown, behaviour, cmdline, log.source)
+
+
+def _from_root(root: Sysroot, typed: list[str], arch: str | None, release: str | None) -> ZoneQuestion:
+    log = _boot_log(root)
+    booted = root.read_text("/proc/cmdline").strip() if root.exists("/proc/cmdline") else (log and log.cmdline) or ""
+    cmdline = replace_words(booted, typed)
+    unknown: list[Reason] = []
+    name = kernel_arch(arch or read_arch(root))
+    behaviour = _behaviour(release or read_release(root) or (release_of_log(log) if log else ""), unknown)
+    table = _firmware_table(root) if name in ("x86_64", "i386") else ()
+    if not table and log:
+        machine = machine_from_log(LogQuestion(log, name, cmdline, behaviour))
+        if machine:
+            return _question(machine, unknown, behaviour, cmdline, log.source)
+    mirrored = RangeSet(e.range for e in efi_map(log) if e.mirrored) if log else EMPTY
+    parts = MachineParts(
+        arch=name,
+        cmdline=cmdline,
+        table=table,
+        memory=EMPTY if table else _iomem_memory(root, name, unknown),
+        **_node_parts(root, log, unknown),
+        mirrored=mirrored,
+        mirror_known=bool(mirrored) or not _may_be_mirrored(root, log),
+        zone_dma=_has_zone_dma(root),
+    )
+    return _question(machine_from_parts(parts, behaviour), unknown, behaviour, cmdline, root.label("/"))
+
+
+def _question(
+    machine: ZoneMachine | None, unknown: list[Reason], behaviour: ZoneBehaviour, cmdline: str, source: str
+) -> ZoneQuestion:
+    if machine is None:
+        remedy = "give a whole boot log, a capture or a TOML file"
+        raise UnavailableError(f"{source}: no memory map in it", remedy=remedy)
+    machine = replace(machine, unknown=(*unknown, *machine.unknown))
+    return ZoneQuestion(machine, parse_zone_parameters(cmdline), behaviour, cmdline, source)
+
+
+def _behaviour(release: str, unknown: list[Reason]) -> ZoneBehaviour:
+    if not release:
+        unknown.append(Reason("kernel", f"the source does not name the kernel's version; {NEWEST} is assumed"))
+    return zone_behaviour_of(_merge_window(parse_kernel_version(release or NEWEST)))
+
+
+def _merge_window(version: KernelVersion) -> KernelVersion:
+    # linux-next of 5.10-rc7 holds what 5.11 will be.
+    return replace(version, minor=version.minor + 1) if "-next-" in version.release else version
+
+
+def _looks_like_iomem(text: str) -> bool:
+    lines = [line for line in text.splitlines()[:60] if line.strip()]
+    hits = sum(1 for line in lines if re.match(r"^\s*[0-9a-f]{8,16}-[0-9a-f]{8,16} : ", line))
+    return bool(lines) and 2 * hits > len(lines)
+
+
+def _boot_log(root: Sysroot) -> BootLog | None:
+    # A log that wrapped, or holds no kernel message at all, is as good as none here.
+    for name in BOOT_LOGS:
+        if root.exists(name):
+            try:
+                return parse_boot_log(root.read_text(name), root.label(name))
+            except KexeckitError:
+                continue
+    return None
+
+
+def _firmware_table(root: Sysroot) -> Table:
+    if root.exists(MEMMAP):
+        folders = [f"{MEMMAP}/{n}" for n in root.listdir(MEMMAP) if n.isdigit()]
+        entries = [
+            parse_memmap_entry({n: root.read_text(f"{f}/{n}") for n in ("start", "end", "type")}, root.label(f))
+            for f in folders
+        ]
+        found = make_firmware_map(entries, root.label(MEMMAP))
+        return make_table((e.start, e.end, e.kind.e820) for e in found)
+    if root.exists(BOOT_PARAMS):
+        from kexeckit.formats.boot_params import parse_boot_params
+
+        params = parse_boot_params(root.read_bytes(BOOT_PARAMS), root.label(BOOT_PARAMS))
+        return make_table((e.start, e.end, e.kind.e820) for e in params.e820)
+    return ()
+
+
+def _iomem_memory(root: Sysroot, arch: str, unknown: list[Reason]) -> RangeSet:
+    if not root.exists(IOMEM):
+        return EMPTY
+    tree = parse_iomem(root.read_text(IOMEM), root.label(IOMEM))
+    text = "memory is taken from /proc/iomem, where mem= and memmap= of the booted kernel show"
+    unknown.append(Reason("ranges", text))
+    extra = tree.roots if arch == "arm64" else ()
+    return tree.ram() | RangeSet(r.range for r in extra if r.name == "reserved")
+
+
+def _node_parts(root: Sysroot, log: BootLog | None, unknown: list[Reason]) -> dict[str, Any]:
+    if root.exists(SRAT):
+        try:
+            srat = parse_srat(root.read_bytes(SRAT), root.label(SRAT))
+        except KexeckitError as error:
+            unknown.append(Reason("nodes", f"{error}; nodes are taken from elsewhere"))
+        else:
+            return {"affinities": srat.memory, "nodes": srat.nodes}
+    if log:
+        from kexeckit.formats.bootlog.numa import srat_of_log
+
+        logged = srat_of_log(log)
+        if logged:
+            return {"affinities": logged.memory, "nodes": logged.nodes}
+    return _nodes_of_sysfs(root, unknown)
+
+
+def _nodes_of_sysfs(root: Sysroot, unknown: list[Reason]) -> dict[str, Any]:
+    if not root.exists(NODES):
+        unknown.append(Reason("nodes", "the source does not show nodes: all memory is taken for node 0"))
+        return {}
+    nodes = sorted(int(n[4:]) for n in root.listdir(NODES) if n.startswith("node") and n[4:].isdigit())
+    if len(nodes) < 2 or not root.exists(BLOCK_SIZE):
+        return {"nodes": tuple(nodes)}
+    size = int(root.read_text(BLOCK_SIZE).strip(), 16)
+    blocks = [
+        (nid, int(n[6:]))
+        for nid in nodes
+        for n in root.listdir(f"{NODES}/node{nid}")
+        if n.startswith("memory") and n[6:].isdigit()
+    ]
+    return {"affinities": affinities_of_blocks(blocks, size), "nodes": tuple(nodes)}
+
+
+def _may_be_mirrored(root: Sysroot, log: BootLog | None) -> bool:
+    # Firmware that is not EFI knows no mirrored memory; a log that begins at the beginning would say that there is.
+    if log and log.whole:
+        return has_mirror_line(log)
+    return root.exists("/sys/firmware/efi")
+
+
+def _has_zone_dma(root: Sysroot) -> bool | None:
+    if not root.exists(ZONEINFO):
+        return None
+    return any(z.zone == DMA for z in parse_zoneinfo(root.read_text(ZONEINFO), root.label(ZONEINFO)))
