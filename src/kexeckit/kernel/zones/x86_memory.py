@@ -44,7 +44,13 @@ class X86Memory:
     problem: str = ""
 
 
-def x86_memory(table: Table, cmdline: str, behaviour: ZoneBehaviour, uncached: Iterable[MemRange] = ()) -> X86Memory:
+def x86_memory(
+    table: Table,
+    cmdline: str,
+    behaviour: ZoneBehaviour,
+    uncached: Iterable[MemRange] = (),
+    reach: int | None = None,
+) -> X86Memory:
     """Work out memory and its top.
 
     Args:
