@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -25,8 +26,7 @@ REGISTERS = (
     *("rflags", "cs", "ds", "es", "ss", "fs", "gs", "cr0", "cr3", "cr4"),
 )
 _TARGET_OFFSET = 0x20
-# kernel.S writes 0x21 to isa-debug-exit, which makes it twice that plus one.
-_EXIT_ENTERED = 0x43
+_RECORD = struct.Struct(f"<{len(REGISTERS)}Q")
 _PATIENCE = 300.0
 
 
@@ -75,22 +75,22 @@ class Machine:
             (self.work / f"memory{number}").write_bytes(content)
             devices += ["-device", f"loader,file={self.work}/memory{number},addr={address:#x},force-raw=on"]
         command = self._command(options or ("-serial", f"file:{self.work}/serial")) + devices
-        how, monitor = _watch(command, range(purgatory, purgatory + len(memory[purgatory])))
+        how, monitor = _watch(command, range(purgatory, purgatory + len(memory[purgatory])), self.work / "debug")
         debug = (self.work / "debug").read_bytes()
         return Outcome(
             how=how,
             serial=(self.work / "serial").read_text(),
-            registers=dict(zip(REGISTERS, struct.unpack(f"<{len(REGISTERS)}Q", debug), strict=True)) if debug else {},
+            registers=dict(zip(REGISTERS, _RECORD.unpack(debug), strict=True)) if debug else {},
             monitor=monitor,
             log=(self.work / "log").read_text(),
         )
 
     def _command(self, options: tuple[str, ...]) -> list[str]:
         return [
-            *("qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", "6G", "-no-reboot"),
+            *("qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", "6G", "-no-reboot", "-no-shutdown"),
             *("-display", "none", "-vga", "none", "-net", "none", "-qmp", "stdio"),
             *("-kernel", f"{self.work}/loader", "-debugcon", f"file:{self.work}/debug"),
-            *("-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-D", f"{self.work}/log", "-d", "cpu_reset"),
+            *("-D", f"{self.work}/log", "-d", "cpu_reset"),
             *options,
         ]
 
@@ -115,18 +115,22 @@ def _assemble(name: str, address: int, work: Path) -> bytes:
     return flat.read_bytes()
 
 
-# Polls the registers until QEMU ends, or the CPU sits halted or spinning inside the purgatory.
-def _watch(command: list[str], inside: range) -> tuple[str, str]:
+# Polls until the next kernel has reported, the machine was reset, or the CPU sits halted or spinning in the purgatory.
+# QEMU never ends by itself here (-no-shutdown): a QMP command in flight at that moment can hang its end.
+def _watch(command: list[str], inside: range, record: Path) -> tuple[str, str]:
     entry = inside[:0x40]
     seen_at_entry = 0
-    deadline = time.monotonic() + _PATIENCE
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as qemu:
+        watchdog = Timer(_PATIENCE, qemu.kill)
+        watchdog.start()
         try:
             _ask(qemu, "qmp_capabilities")
-            while time.monotonic() < deadline:
-                dump = _ask(qemu, "human-monitor-command", {"command-line": "info registers"})
-                if dump is None:
-                    return {0: "reset", _EXIT_ENTERED: "entered"}[qemu.wait()], ""
+            while True:
+                if _ask(qemu, "query-status")["status"] == "shutdown":
+                    return "reset", ""
+                if record.stat().st_size == _RECORD.size:
+                    return "entered", ""
+                dump = str(_ask(qemu, "human-monitor-command", {"command-line": "info registers"}))
                 rip = int(re.findall(r"[RE]IP=([0-9a-f]+)", dump)[0], 16)
                 seen_at_entry = seen_at_entry + 1 if rip in entry else 0
                 if rip in inside and "HLT=1" in dump:
@@ -135,22 +139,18 @@ def _watch(command: list[str], inside: range) -> tuple[str, str]:
                     return "spinning", dump
                 time.sleep(0.05)
         finally:
+            watchdog.cancel()
             qemu.kill()
-    raise AssertionError(f"no end after {_PATIENCE} s; last registers:\n{dump}")
 
 
-# The answer of QEMU's monitor; None when QEMU has ended or is ending.
-def _ask(qemu: subprocess.Popen[bytes], execute: str, arguments: dict[str, str] | None = None) -> str | None:
+# The answer of QEMU's monitor.
+def _ask(qemu: subprocess.Popen[bytes], execute: str, arguments: dict[str, str] | None = None) -> Any:
     assert qemu.stdin is not None
     assert qemu.stdout is not None
-    try:
-        # Unbuffered, so that nothing is left to be written when QEMU has gone.
-        qemu.stdin.write(json.dumps({"execute": execute, "arguments": arguments or {}}).encode() + b"\n")
-    except BrokenPipeError:
-        return None
+    qemu.stdin.write(json.dumps({"execute": execute, "arguments": arguments or {}}).encode() + b"\n")
     while line := qemu.stdout.readline():
         message: dict[str, Any] = json.loads(line)
-        if "return" in message:
-            return str(message["return"])
         assert "error" not in message, message
-    return None
+        if "return" in message:
+            return message["return"]
+    raise AssertionError(f"QEMU ended, or was ended after {_PATIENCE} s")

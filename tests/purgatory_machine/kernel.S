@@ -2,7 +2,7 @@
 /*
  * Stands in for the next kernel: its 64-bit entry is at offset 0x200, as in
  * Linux.  It writes the state it was entered with to QEMU's debug console
- * (port 0xe9), as 64-bit words in the order of __init__.py, and ends QEMU.
+ * (port 0xe9), as 64-bit words in the order of __init__.py, and stops.
  */
 	.section .image, "awx", @progbits
 	.code64
@@ -38,9 +38,6 @@ _start:
 	movl	$record_end - record, %ecx
 	movl	$0xe9, %edx
 	rep outsb
-	movl	$0xf4, %edx			/* isa-debug-exit */
-	movl	$0x21, %eax
-	outl	%eax, %dx
 2:	hlt
 	jmp	2b
 

@@ -1,8 +1,11 @@
 """The parameter block: what Python writes is what purgatory.h describes, and nothing that does not fit gets in."""
 
 import hashlib
+import math
 import re
 import struct
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -145,9 +148,6 @@ def test_memsz_must_hold_the_code_in_whole_pages(purgatory: Purgatory, memsz: in
 
 def test_purgatory_loads_from_a_zip_file(tmp_path: Path, purgatory: Purgatory) -> None:
     """The same bytes come out when the package is run from one zipped file."""
-    import subprocess
-    import sys
-
     archive = tmp_path / "kexeckit.pyz"
     with zipfile.ZipFile(archive, "w") as out:
         for file in (SOURCES / "__init__.py", SOURCES / "params.py", SOURCES / "x86_64.bin"):
@@ -169,6 +169,26 @@ def test_header_and_python_agree_on_the_numbers() -> None:
     found = {name: int(value, 0) for name, value in re.findall(r"#define (\w+) (0x[0-9a-f]+|\d+)", text)}
     assert (found["PARAMS_OFFSET"], found["PARAMS_SIZE"], found["PARAMS_VERSION"]) == (PARAMS, 0x460, 1)
     assert (found["FLAG_SPIN"], found["FLAG_ANNOUNCE"], found["MAX_REGIONS"]) == (1, 2, 16)
+
+
+def test_document_and_header_agree_on_the_layout() -> None:
+    """The table in docs/purgatory.md has the fields of struct params in order, without a gap, at Python's offsets."""
+    text = (Path(__file__).parents[2] / "docs" / "purgatory.md").read_text().split("## Parameter block")[1]
+    header, region = text.split("field of a region")
+    rows = re.findall(r"^\| (0x\w+) \| ([\d ×]+) \| (\w+) \|", header, flags=re.MULTILINE)
+    struct_params = (SOURCES / "purgatory.h").read_text().split("struct params {")[1].split("};")[0]
+    assert [name for _, _, name in rows] == re.findall(r"(\w+)(?:\[\w+\])?;", struct_params)
+    end = 0
+    for offset, size, _ in rows:
+        assert int(offset, 16) == end
+        end += math.prod(int(factor) for factor in size.split("×"))
+    assert end == 0x460
+    assert re.findall(r"^\| (0x\w+) \| \d+ \| (\w+)", region, flags=re.MULTILINE) == [
+        ("0x00", "start"),
+        ("0x08", "length"),
+        ("0x10", "sha256"),
+        ("0x30", "name"),
+    ]
 
 
 @given(
