@@ -175,13 +175,13 @@ def test_document_and_header_agree_on_the_layout() -> None:
     """The table in docs/purgatory.md has the fields of struct params in order, without a gap, at Python's offsets."""
     text = (Path(__file__).parents[2] / "docs" / "purgatory.md").read_text().split("## Parameter block")[1]
     header, region = text.split("field of a region")
-    rows = re.findall(r"^\| (0x\w+) \| ([\d ×]+) \| (\w+) \|", header, flags=re.MULTILINE)
+    rows = re.findall(r"^\| (0x\w+) \| ([\d x]+) \| (\w+) \|", header, flags=re.MULTILINE)
     struct_params = (SOURCES / "purgatory.h").read_text().split("struct params {")[1].split("};")[0]
     assert [name for _, _, name in rows] == re.findall(r"(\w+)(?:\[\w+\])?;", struct_params)
     end = 0
     for offset, size, _ in rows:
         assert int(offset, 16) == end
-        end += math.prod(int(factor) for factor in size.split("×"))
+        end += math.prod(int(factor) for factor in size.split("x"))
     assert end == 0x460
     assert re.findall(r"^\| (0x\w+) \| \d+ \| (\w+)", region, flags=re.MULTILINE) == [
         ("0x00", "start"),
