@@ -116,7 +116,7 @@ def _entry(start: int, end: int, label: str) -> str:
 
 
 def _label(name: str) -> str:
-    return next((k.label for k in KNOWN_KINDS if k.name == name), kind_from_label(name) and name or "Unknown E820 type")
+    return next((k.label for k in KNOWN_KINDS if k.name == name), (kind_from_label(name) and name) or "Unknown E820 type")
 
 
 def _load(found: MemRange, vaddr: int) -> str:
