@@ -99,9 +99,7 @@ def _in_blocks(ram: RangeSet, form: TableFormat) -> TablePages:
 
 
 def _identity_levels(form: TableFormat, code_page: int) -> int:
-    # trans_pgd_idmap_page(): tables from the bottom up until 48 (or 52) bits of address are reached.
+    # trans_pgd_idmap_page(): tables from the bottom up until 48 (or 52) bits of address are reached, at most four.
     top = 51 if code_page >> 48 else 47
-    level = 0
-    while min(form.entry_shift(level) + form.index_bits - 1, top) != top:
-        level += 1
-    return level + 1
+    highest = (form.entry_shift(level) + form.index_bits - 1 for level in range(3))
+    return 1 + sum(1 for bit in highest if bit < top)

@@ -1,0 +1,109 @@
+"""Count the page tables that kexec's identity mapping takes.
+
+For ranges given by hand (--range, half-open: 0x100000-0xbffe0000, 0-24T) or for a machine: this one, or with --root a
+capture, an iomem file or a boot log. With --leaf 4K, 2M or 1G every touched slot of that size gets an entry, rounded
+outwards; with --leaf kernel it is counted what --kernel-version (or the source's kernel) builds.
+"""
+
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kexeckit.kernel.page_tables.cost import TableCost
+    from kexeckit.memory.range import MemRange
+
+_LEAVES = ("4K", "2M", "1G", "kernel")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's own arguments."""
+    parser.add_argument(
+        "--range",
+        action="append",
+        default=[],
+        metavar="START-END",
+        help="map this range (may be repeated); sizes such as 24T or 0x1000, END is the first byte after it",
+    )
+    parser.add_argument("--leaf", choices=_LEAVES, default="kernel", help="size of the leaves (default: %(default)s)")
+    parser.add_argument("--levels", type=int, choices=(4, 5), help="levels of tables (default: the machine's, or 4)")
+    parser.add_argument("--no-gbpages", action="store_true", help="the kernel does not use 1 GiB pages")
+
+
+def run(args: Namespace) -> int:
+    """Print the cost."""
+    cost = _by_hand(args) if args.range else _of_machine(args)
+    if args.json:
+        from kexeckit.cli.output import print_document
+        from kexeckit.render.page_tables import page_tables_document
+
+        print_document(page_tables_document(cost))
+    else:
+        from kexeckit.render.page_tables import render_page_tables
+
+        print(render_page_tables(cost))
+    return 0
+
+
+def _by_hand(args: Namespace) -> "TableCost":
+    from dataclasses import replace
+
+    from kexeckit.kernel.page_tables.calls import MappingCalls
+    from kexeckit.kernel.page_tables.cost import cost_with_kernel, cost_with_leaf
+    from kexeckit.kernel.page_tables.geometry import TableFormat
+    from kexeckit.kernel.page_tables.rule import kernel_rule
+    from kexeckit.memory.rangeset import RangeSet
+    from kexeckit.system.mapping_input import behaviour_named, stable_release
+    from kexeckit.system.sysroot import open_sysroot
+
+    ranges = RangeSet(parse_range(text) for text in args.range)
+    form = TableFormat(args.levels or 4)
+    if args.leaf != "kernel":
+        return cost_with_leaf(ranges, args.leaf, form)
+    assumed: list[str] = []
+    behaviour = behaviour_named(args.kernel_version or stable_release(open_sysroot(args.root)), assumed)
+    cost = cost_with_kernel(MappingCalls(ranges), kernel_rule(behaviour, gbpages=not args.no_gbpages), form)
+    return replace(cost, reasons=(*cost.reasons, *assumed))
+
+
+def _of_machine(args: Namespace) -> "TableCost":
+    from dataclasses import replace
+
+    from kexeckit.kernel.page_tables.cost import cost_with_kernel, cost_with_leaf, designs_of
+    from kexeckit.kernel.page_tables.geometry import TableFormat
+    from kexeckit.kernel.page_tables.rule import kernel_rule
+    from kexeckit.memory.rangeset import RangeSet
+    from kexeckit.system.mapping_input import read_mapping_question
+    from kexeckit.system.sysroot import open_sysroot
+
+    question = read_mapping_question(open_sysroot(args.root), args.arch, args.kernel_version)
+    if question.arch in ("aarch64", "arm64"):
+        from kexeckit.kernel.page_tables.cost import cost_of_linear_copy
+
+        return cost_of_linear_copy(question.resources.ram(), args.leaf, args.levels or 4)
+    form = TableFormat(args.levels or question.levels)
+    rule = kernel_rule(question.behaviour, gbpages=question.gbpages and not args.no_gbpages)
+    if args.leaf == "kernel":
+        cost = cost_with_kernel(question.calls, rule, form)
+    else:
+        cost = cost_with_leaf(RangeSet(question.calls.in_order), args.leaf, form)
+    designs = designs_of(question.calls, question.crash, rule, form)
+    return replace(cost, reasons=(*cost.reasons, *question.assumed), designs=designs)
+
+
+def parse_range(text: str) -> "MemRange":
+    """Read ``START-END``, half-open.
+
+    Raises:
+        UsageError: Not two sizes, or an empty or reversed range.
+    """
+    from kexeckit.errors import UsageError
+    from kexeckit.memory.range import MemRange
+    from kexeckit.memory.units import ADDRESS_LIMIT, parse_size
+
+    first, dash, last = text.partition("-")
+    if not dash or not first or not last:
+        raise UsageError(f"--range {text}: expected START-END, such as 0x100000-0xbffe0000 or 0-24T")
+    start, end = parse_size(first), parse_size(last)
+    if not start < end <= ADDRESS_LIMIT:
+        raise UsageError(f"--range {text}: the end is exclusive and must lie above the start, at most 2^64")
+    return MemRange(start, end)

@@ -1,0 +1,184 @@
+"""From a Sysroot to a question about page tables: what the kernel there maps, and how.
+
+Sources: a root (this machine or a capture), an iomem file, or a boot log. What a source does not show is either taken
+as the usual case or named as not determined; both are said.
+"""
+
+import re
+from dataclasses import dataclass
+
+from kexeckit.errors import InputError, UnavailableError
+from kexeckit.formats.bootlog.boot import BootLog, parse_boot_log
+from kexeckit.formats.bootlog.memory import firmware_table
+from kexeckit.formats.iomem import parse_iomem
+from kexeckit.kernel.behaviour import KernelBehaviour, behaviour_of
+from kexeckit.kernel.page_tables.calls import EfiTables, MappingCalls, kernel_calls
+from kexeckit.kernel.version import parse_kernel_version
+from kexeckit.kernel.zones.from_log import release_of_log
+from kexeckit.memory.kind import RAM
+from kexeckit.memory.range import MemRange
+from kexeckit.memory.resource import SYSTEM_RAM, Resource, ResourceTree
+from kexeckit.system.collect import BOOT_PARAMS, IOMEM, read_arch, read_release
+from kexeckit.system.sysroot import SingleFile, Sysroot, decode_text
+
+# Where nothing names a version, the rules of the newest kernels are used, and the answer says so.
+NEWEST = "7.2"
+_IOMEM_LINE = re.compile(r"^\s*[0-9a-f]{8,16}-[0-9a-f]{8,16} : ", re.MULTILINE)
+_DEBIAN = re.compile(r"Debian (\d+\.\d+\.\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class MappingQuestion:
+    """What a kernel maps for kexec on one machine.
+
+    Attributes:
+        arch: As ``uname -m`` prints it.
+        resources: Its resources.
+        calls: What is mapped without an image's segments.
+        behaviour: The kernel.
+        levels: Levels of page tables in use.
+        gbpages: Whether the kernel maps with 1 GiB pages.
+        assumed: What was assumed, in words.
+    """
+
+    arch: str
+    resources: ResourceTree
+    calls: MappingCalls
+    behaviour: KernelBehaviour
+    levels: int = 4
+    gbpages: bool = True
+    assumed: tuple[str, ...] = ()
+
+    @property
+    def crash(self) -> tuple[MemRange, ...]:
+        """The crash regions, lowest first."""
+        return self.resources.crash_regions()
+
+
+def read_mapping_question(root: Sysroot, arch: str | None = None, release: str | None = None) -> MappingQuestion:
+    """Read what a machine's kernel maps for kexec.
+
+    Args:
+        root: The source.
+        arch: Machine name, to override the source's.
+        release: Kernel release, to override the source's.
+
+    Raises:
+        InputError: The source cannot be understood.
+        UnavailableError: There is no memory map in it.
+    """
+    single = root.single_file
+    if single:
+        return _from_file(single, arch, release)
+    tree = parse_iomem(root.read_text(IOMEM), root.label(IOMEM))
+    assumed: list[str] = []
+    behaviour = behaviour_named(release or stable_release(root), assumed)
+    efi = read_efi_tables(root)
+    unknown = root.exists("/sys/firmware/efi") and efi is None
+    return MappingQuestion(
+        arch or read_arch(root),
+        tree,
+        kernel_calls(tree, behaviour, (), efi, efi_unknown=unknown),
+        behaviour,
+        _levels(root, assumed),
+        _gbpages(root, assumed),
+        tuple(assumed),
+    )
+
+
+def behaviour_named(release: str, assumed: list[str]) -> KernelBehaviour:
+    """Return what a release does; an empty text stands for the newest, which `assumed` then says."""
+    if not release:
+        assumed.append(f"the source does not name the kernel's version; {NEWEST} is assumed")
+    return behaviour_of(parse_kernel_version(release or NEWEST))
+
+
+def stable_release(root: Sysroot) -> str:
+    """Return the release that a kernel's rules follow from.
+
+    Debian names a kernel after its ABI (6.1.0-50) and prints the stable release it was made from in /proc/version.
+    """
+    if root.exists("/proc/version"):
+        found = _DEBIAN.search(root.read_text("/proc/version"))
+        if found:
+            return found[1]
+    return read_release(root)
+
+
+def read_efi_tables(root: Sysroot) -> EfiTables | None:
+    """Return where the EFI tables are, or None where the source does not show it (or there is no EFI).
+
+    The number of configuration tables stands only in memory; it is not needed as long as the array ends in the GiB in
+    which it begins, so a usual number is taken.
+    """
+    name = "/sys/firmware/efi/config_table"
+    if not root.exists(name) or not root.exists(BOOT_PARAMS):
+        return None
+    from kexeckit.formats.boot_params import parse_boot_params
+
+    params = parse_boot_params(root.read_bytes(BOOT_PARAMS), root.label(BOOT_PARAMS))
+    text = root.read_text(name).strip()
+    try:
+        at = int(text, 16)
+    except ValueError as error:
+        raise InputError(root.label(name), f"unusable text {text!r}", expected="an address") from error
+    return EfiTables(params.efi.systab, at, _USUAL_CONFIG_TABLES) if params.efi.present else None
+
+
+_USUAL_CONFIG_TABLES = 16
+
+
+def _levels(root: Sysroot, assumed: list[str]) -> int:
+    flags = _cpu_flags(root)
+    if flags is None:
+        assumed.append("the source does not show the CPU's flags; 4 levels are assumed")
+        return 4
+    return 5 if "la57" in flags else 4
+
+
+def _gbpages(root: Sysroot, assumed: list[str]) -> bool:
+    # A kernel that maps with 1 GiB pages has a line for them in /proc/meminfo, even if it says 0 kB.
+    if root.exists("/proc/meminfo"):
+        text = root.read_text("/proc/meminfo")
+        if "DirectMap" in text:
+            return "DirectMap1G:" in text
+    flags = _cpu_flags(root)
+    if flags is not None:
+        words = root.read_text("/proc/cmdline").split() if root.exists("/proc/cmdline") else []
+        return "pdpe1gb" in flags and "nogbpages" not in words
+    assumed.append("the source does not show whether the kernel uses 1 GiB pages; it is assumed that it does")
+    return True
+
+
+def _cpu_flags(root: Sysroot) -> set[str] | None:
+    if not root.exists("/proc/cpuinfo"):
+        return None
+    for line in root.read_text("/proc/cpuinfo").splitlines():
+        name, _, words = line.partition(":")
+        if name.strip() == "flags":
+            return set(words.split())
+    return None
+
+
+def _from_file(single: SingleFile, arch: str | None, release: str | None) -> MappingQuestion:
+    text = decode_text(single.data)
+    if _IOMEM_LINE.search(text[:4096]):
+        assumed = ["an iomem file shows no CPU: 4 levels and 1 GiB pages are assumed"]
+        tree = parse_iomem(text, single.name)
+        behaviour = behaviour_named(release or "", assumed)
+        calls = kernel_calls(tree, behaviour)
+        return MappingQuestion(arch or "x86_64", tree, calls, behaviour, assumed=tuple(assumed))
+    return _from_log(parse_boot_log(text, single.name), arch, release)
+
+
+def _from_log(log: BootLog, arch: str | None, release: str | None) -> MappingQuestion:
+    # The firmware's table stands for /proc/iomem: exact as long as no memmap= or mem= changed it.
+    ranges = [MemRange(e.start, e.end) for e in firmware_table(log) if e.kind == RAM and e.start < e.end]
+    if not ranges:
+        raise UnavailableError(f"{log.source}: no memory map in it", remedy="give a whole boot log or a capture")
+    tree = ResourceTree(tuple(Resource(r, SYSTEM_RAM) for r in sorted(ranges)))
+    assumed = ["RAM is taken from the firmware's table in the log"]
+    behaviour = behaviour_named(release or release_of_log(log), assumed)
+    gbpages = bool(log.find(re.compile("Using GB pages for direct mapping")))
+    calls = kernel_calls(tree, behaviour, efi_unknown=bool(log.find(re.compile(r"^efi: EFI v"))))
+    return MappingQuestion(arch or log.arch or "x86_64", tree, calls, behaviour, 4, gbpages, tuple(assumed))
