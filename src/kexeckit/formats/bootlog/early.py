@@ -1,0 +1,184 @@
+"""What a boot log says about memory that is taken before the crash kernel's reservation.
+
+Each function returns the ranges of one kind, with the line they stand on. What a kernel prints has changed its form
+more than once, so the patterns accept all of them.
+
+Source: arch/x86/kernel/setup.c, reserve_initrd(), relocate_initrd(); arch/x86/mm/numa.c and drivers/base/arch_numa.c,
+alloc_node_data(); drivers/acpi/tables.c; drivers/firmware/efi/esrt.c; mm/cma.c; arch/x86/mm/init.c, alloc_low_pages();
+mm/page_alloc.c, mem_init_print_info(); arch/x86/boot/compressed/misc.c.
+"""
+
+import re
+from dataclasses import dataclass
+
+from kexeckit.formats.bootlog.boot import BootLog
+from kexeckit.memory.range import MemRange, clip
+from kexeckit.memory.units import KIB, MIB, align_down, align_up
+
+_HEX = r"(?:0x)?([0-9a-f]{1,16})"
+_RANGE = rf"\[?(?:mem )?{_HEX} ?- ?{_HEX}\]?"
+_RAMDISK = re.compile(rf"^RAMDISK: (\[mem )?{_HEX} ?- ?{_HEX}", re.IGNORECASE)
+_NEW_RAMDISK = re.compile(rf"^Allocated new RAMDISK: (\[mem )?{_HEX} ?- ?{_HEX}", re.IGNORECASE)
+_INITRD_SIGN = re.compile(
+    r"^(?:Trying to unpack rootfs image as initramfs|Unpacking initramfs|checking if image is initramfs|"
+    r"Freeing initrd memory|(?:efi: )?EFI stub: Loaded initrd)",
+    re.IGNORECASE,
+)
+_INITRD_FREED = re.compile(r"^Freeing initrd memory: (\d+)[kK]", re.IGNORECASE)
+_NODE_DATA = re.compile(
+    rf"^(?:NUMA:|numa:)?\s*NODE_DATA(?:\((\d+)\))?(?: allocated)?:? (\[?mem )?\[?{_HEX} ?- ?{_HEX}\]?", re.IGNORECASE
+)
+_SETUP_NODE = re.compile(r"^(?:NUMA: )?Initmem setup node (\d+)|^(?:NUMA: )?Setup node (\d+)", re.IGNORECASE)
+_ACPI = re.compile(rf"^ACPI: Reserving (\S+) table memory at {_RANGE}", re.IGNORECASE)
+_ESRT = re.compile(rf"^esrt: Reserving ESRT space from {_HEX} to {_HEX}", re.IGNORECASE)
+_CMA = re.compile(rf"^cma: Reserved (\d+) MiB at {_HEX}", re.IGNORECASE)
+_BRK = re.compile(rf"^BRK \[{_HEX}, {_HEX}\]", re.IGNORECASE)
+_PERCPU_TEXT = re.compile(r"(\d+)[kK] kernel code,(?: \d+k absent, \d+k reserved,)?(.*)", re.IGNORECASE)
+_IMAGE_PART = re.compile(r"(\d+)[kK] (rwdata|rodata|init|bss|data)\b", re.IGNORECASE)
+_MEMORY = re.compile(r"^Memory: \d+[kK]/\d+[kK] available", re.IGNORECASE)
+_TABLES_AT = re.compile(
+    rf"^ ?kernel direct mapping tables up to [0-9a-fx]+ @ (\[mem )?{_HEX} ?- ?{_HEX}", re.IGNORECASE
+)
+_INITIAL = re.compile(rf"^initial memory mapped ?: (?:\[mem )?{_HEX} ?- ?{_HEX}", re.IGNORECASE)
+_OUTPUT = re.compile(r"^output: 0x([0-9a-f]+)", re.IGNORECASE)
+_NEEDED = re.compile(r"^(?:needed_size|kernel_total_size): 0x([0-9a-f]+)", re.IGNORECASE)
+_SETUP_DATA = re.compile(
+    r"^e820: update \[mem 0x([0-9a-f]+)-0x([0-9a-f]+)\] +(usable|System RAM) +==> +(?:usable|System RAM)"
+)
+_NO_KASLR = re.compile(r"^(?:KASLR disabled|.*KASLR disabled)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Memory that a line of the log says is taken.
+
+    Attributes:
+        range: Its bytes.
+        what: By what.
+        line: Line number in the file.
+        node: Node number where the line names one, else 0.
+    """
+
+    range: MemRange
+    what: str
+    line: int
+    node: int = 0
+
+
+def initrd(log: BootLog) -> Taken | None:
+    """Return where the initrd is, after the kernel moved it where it did; None where no line says so."""
+    found = None
+    for line, m in log.matches(_RAMDISK):
+        found = found or _taken(m[2], m[3], "initrd", line.number, inclusive=bool(m[1]))
+    for line, m in log.matches(_NEW_RAMDISK):
+        found = _taken(m[2], m[3], "initrd", line.number, inclusive=bool(m[1])) or found
+    return found
+
+
+def initrd_size(log: BootLog) -> int | None:
+    """Return the size of the initrd that the log shows some sign of (0: size unknown), or None for no sign."""
+    sized = log.find(_INITRD_FREED)
+    if sized:
+        return int(sized[1]) * KIB
+    return 0 if log.find(_INITRD_SIGN) else None
+
+
+def node_data(log: BootLog) -> list[Taken]:
+    """Return each node's data area."""
+    out: list[Taken] = []
+    node = 0
+    for line in log.lines:
+        setup = _SETUP_NODE.match(line.text)
+        if setup:
+            node = int(setup[1] or setup[2])
+        m = _NODE_DATA.match(line.text)
+        if m:
+            number = int(m[1]) if m[1] else node
+            found = _taken(m[3], m[4], f"NODE_DATA({number})", line.number, node=number)
+            out += [found] if found else []
+    return out
+
+
+def reserved_tables(log: BootLog) -> list[Taken]:
+    """Return ACPI tables and the ESRT, as far as the kernel says that it reserves them."""
+    out = []
+    for line, m in log.matches(_ACPI):
+        out.append(_taken(m[2], m[3], f"ACPI {m[1]}", line.number))
+    for line, m in log.matches(_ESRT):
+        out.append(_taken(m[1], m[2], "ESRT", line.number, inclusive=False))
+    return [t for t in out if t]
+
+
+def setup_data(log: BootLog) -> list[Taken]:
+    """Return the setup_data that the boot loader passed, as the kernel marks it in its map."""
+    out = (_taken(m[1], m[2], "setup_data", line.number) for line, m in log.matches(_SETUP_DATA))
+    return [t for t in out if t]
+
+
+def mapping_tables(log: BootLog) -> list[Taken]:
+    """Return the room that kernels before 3.8 set aside for the page tables of the direct mapping."""
+    out = (_taken(m[2], m[3], "page tables", line.number, inclusive=bool(m[1])) for line, m in log.matches(_TABLES_AT))
+    return [t for t in out if t]
+
+
+def cma_areas(log: BootLog) -> list[Taken]:
+    """Return the CMA areas that the log prints, in order."""
+    out = []
+    for line, m in log.matches(_CMA):
+        start = int(m[2], 16)
+        span = clip(start, min(start + int(m[1]) * MIB, 1 << 64))
+        out += [Taken(span, "CMA area", line.number)] if span else []
+    return out
+
+
+def image_size(log: BootLog) -> tuple[int, int] | None:
+    """Return (bytes, line) of the kernel image in memory: the sum of what "Memory:" names, sections padded to 2 MiB."""
+    for line, _ in log.matches(_MEMORY):
+        text = _PERCPU_TEXT.search(line.text)
+        if not text:
+            continue
+        parts = {name.lower(): int(size) * KIB for size, name in _IMAGE_PART.findall(text[2])}
+        code = align_up(int(text[1]) * KIB, 2 * MIB) + align_up(parts.get("rodata", 0), 2 * MIB)
+        rest = sum(size for name, size in parts.items() if name != "rodata")
+        return align_up(code + rest, 2 * MIB), line.number
+    return None
+
+
+def kernel_place(log: BootLog) -> Taken | None:
+    """Return where the kernel image is, from the decompressor's messages or the BRK lines; None where neither is there.
+
+    BRK pages follow the image, so they give its end; its size gives the beginning.
+    """
+    size = image_size(log)
+    output, needed = log.find(_OUTPUT), log.find(_NEEDED)
+    if output and needed:
+        start = int(output[1], 16) & ((1 << 64) - 1)
+        return _place(start, start + int(needed[1], 16), 0)
+    pages = [(line.number, int(m[1], 16), int(m[2], 16)) for line, m in log.matches(_BRK)]
+    if not pages:
+        return None
+    end = align_up(max(last for _, _, last in pages) + 1, 2 * MIB)
+    begin = min(first for _, first, _ in pages)
+    length = size[0] if size else 32 * MIB
+    return _place(max(align_down(max(begin - length, 0), 2 * MIB), MIB), end, pages[0][0])
+
+
+def initially_mapped_end(log: BootLog) -> int | None:
+    """Return the end of what was mapped first: on i386 just behind the kernel image; None where it is not printed."""
+    m = log.find(_INITIAL)
+    return int(m[2], 16) if m else None
+
+
+def says_kaslr_disabled(log: BootLog) -> bool:
+    """Say whether a line tells that the kernel was not put at a random place."""
+    return bool(log.find(_NO_KASLR))
+
+
+def _place(start: int, end: int, line: int) -> Taken | None:
+    span = clip(start, min(end, 1 << 64))
+    return Taken(span, "kernel image", line) if span else None
+
+
+def _taken(first: str, last: str, what: str, line: int, *, inclusive: bool = True, node: int = 0) -> Taken | None:
+    span = clip(int(first, 16), min(int(last, 16) + (1 if inclusive else 0), 1 << 64))
+    return Taken(span, what, line, node) if span else None

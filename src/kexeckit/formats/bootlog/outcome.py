@@ -1,0 +1,63 @@
+"""What a boot log says about the reservation itself: the regions, or why there are none.
+
+Used to check predictions, and to tell which lines of a log come before the reservation and which after.
+
+Source: arch/x86/kernel/setup.c and arch/arm64/mm/init.c, reserve_crashkernel() (to 6.6); kernel/crash_reserve.c,
+reserve_crashkernel_generic(); kernel/crash_core.c, parse_crashkernel_mem() and neighbours.
+"""
+
+import re
+from dataclasses import dataclass
+
+from kexeckit.formats.bootlog.boot import BootLog
+from kexeckit.memory.units import MIB
+
+_MB = re.compile(r"^(?:kexec\w*: )?Reserving (\d+)MB of (low )?memory at (\d+)MB for crashkernel")
+_RANGE = re.compile(
+    r"^crashkernel(?: (low) memory)?:? reserved: 0x([0-9a-f]{1,16}) ?- ?0x([0-9a-f]{1,16})", re.IGNORECASE
+)
+_PROBLEM = re.compile(
+    r"^(?:crashkernel: .*|crahskernel: .*|crashkernel size resulted in zero bytes|crashkernel reservation failed.*|"
+    r"cannot (?:allocate|reserve) crashkernel.*|Cannot reserve \d+MB crashkernel low.*|"
+    r"Memory value expected.*|Ignoring crashkernel for a Xen PV domain)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRegion:
+    """A reservation as the kernel announced it.
+
+    Attributes:
+        start: First byte; whole MiB, rounded down, in the older form.
+        size: Bytes, likewise.
+        kind: ``main`` or ``low``.
+        exact: Addresses were printed to the byte.
+        line: Line number in the file.
+    """
+
+    start: int
+    size: int
+    kind: str
+    exact: bool
+    line: int
+
+
+def logged_regions(log: BootLog) -> tuple[LoggedRegion, ...]:
+    """Return the regions that the log announces, in order."""
+    out = []
+    for line in log.lines:
+        mb = _MB.match(line.text)
+        exact = None if mb else _RANGE.match(line.text)
+        if mb:
+            kind = "low" if mb[2] else "main"
+            out.append(LoggedRegion(int(mb[3]) * MIB, int(mb[1]) * MIB, kind, exact=False, line=line.number))
+        elif exact:
+            start, end = int(exact[2], 16), int(exact[3], 16)
+            kind = "low" if exact[1] else "main"
+            out.append(LoggedRegion(start, max(end - start, 0), kind, exact=True, line=line.number))
+    return tuple(out)
+
+
+def logged_problems(log: BootLog) -> tuple[str, ...]:
+    """Return what the kernel said about a crashkernel= that it did not serve."""
+    return tuple(line.text for line, _ in log.matches(_PROBLEM) if not _RANGE.match(line.text))

@@ -1,0 +1,1 @@
+"""What a kernel reserves for crashkernel=: the rules by version, the request, the search, and why."""

@@ -1,0 +1,211 @@
+"""What the source cannot show, and what that does to the answer.
+
+Each doubt is worked out, not just mentioned: the search is run with and without what may be there. Where the address
+comes out the same, there is no doubt. Where it does not, the possible addresses are candidates, each with what would
+decide for it.
+
+    firmware (EFI boot services) memory: given out from the top of each range. If the region's upper bound is
+    something that firmware or the boot loader gave out late, what lies below was free; if it is the end of the range
+    itself, firmware's own memory lies right there and the region comes to lie lower by its size.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kexeckit.kernel.crashkernel.early import EarlyMemory, early_memory
+from kexeckit.kernel.crashkernel.facts import KernelImage, ReservationInput
+from kexeckit.kernel.crashkernel.request import Request
+from kexeckit.kernel.crashkernel.search import Placement, place
+from kexeckit.memory.range import MemRange
+from kexeckit.memory.rangeset import RangeSet
+from kexeckit.memory.units import align_down, align_up
+
+# Beyond this share of the possible places of the kernel image, the likeliest address is no answer any more.
+_TOO_LIKELY = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A possible start of a region, or a row of them.
+
+    Attributes:
+        part: ``main`` or ``low``.
+        start: The highest possible start; None for "no region at all".
+        last: The lowest start of the row; equal to `start` for a single one.
+        step: Distance between neighbours in the row; 0 for a single one.
+        when: What would decide for it.
+    """
+
+    part: str
+    start: int | None
+    last: int | None
+    step: int
+    when: str
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """One thing that the source cannot show.
+
+    Attributes:
+        what: Short name: ``firmware``, ``kernel``, ``initrd``, ``tops``, ``placement``.
+        text: In words, with what would decide.
+        parts: Regions concerned.
+        decides: The address is not determined because of it; otherwise it is a caveat.
+        candidates: The possible addresses.
+    """
+
+    what: str
+    text: str
+    parts: tuple[str, ...] = ()
+    decides: bool = False
+    candidates: tuple[Candidate, ...] = ()
+
+
+def doubts(facts: ReservationInput, request: Request, early: EarlyMemory, placement: Placement) -> tuple[Doubt, ...]:
+    """Return what bears on the answer and is not shown by the source."""
+    return tuple(
+        d
+        for d in (
+            _firmware(facts, early, placement),
+            _kernel(facts, early, placement),
+            _initrd(facts, placement),
+            _tops(facts, request, placement),
+        )
+        if d
+    )
+
+
+def placed(placement: Placement) -> Iterator[tuple[str, MemRange]]:
+    """Yield the regions of a placement with their names."""
+    if placement.main:
+        yield "main", placement.main
+    if placement.low:
+        yield "low", placement.low
+
+
+def upper_bound(early: EarlyMemory, placement: Placement, part: str, region: MemRange) -> tuple[int, str]:
+    """Return the end of the free room that a region was taken from, and what lies there.
+
+    Returns:
+        Address and ``window`` (the window ends there), ``end of RAM`` or the name of what is held there.
+    """
+    window = next(a.window.range for a in reversed(placement.attempts) if a.part == part and a.found is not None)
+    room = next(f for f in early.memory.free() if f.range.contains(region))
+    if window.end <= room.range.end:
+        return window.end, "window"
+    holder = next((h.what for h in early.held if h.range.start <= room.range.end < h.range.end), "")
+    return room.range.end, holder or "end of RAM"
+
+
+def _firmware(facts: ReservationInput, early: EarlyMemory, placement: Placement) -> Doubt | None:
+    if not facts.unshown.firmware:
+        return None
+    late = RangeSet(facts.late)
+    unsure = []
+    candidates: list[Candidate] = []
+    for part, region in placed(placement):
+        end, what = upper_bound(early, placement, part, region)
+        if what == "window" or end in late:
+            continue
+        room = next(f.range for f in early.memory.free() if f.range.contains(region))
+        align = placement.attempts[-1].window.align
+        lowest = align_up(room.start, align)
+        unsure.append(part)
+        candidates.append(
+            Candidate(
+                part, region.start, lowest, align, f"lower by as much as boot services memory below {end:#x} takes"
+            )
+        )
+    text = (
+        "EFI boot services memory is still reserved at that moment and the source does not print it; a boot with "
+        "efi=debug would show it"
+    )
+    return Doubt("firmware", text, tuple(unsure), decides=bool(unsure), candidates=tuple(candidates))
+
+
+def _kernel(facts: ReservationInput, early: EarlyMemory, placement: Placement) -> Doubt | None:
+    image = facts.unshown.kernel
+    if not image:
+        return None
+    hit, total = image_places(early, image, [r for _, r in placed(placement)])
+    if not hit:
+        return None
+    share = hit / total
+    parts = tuple(p for p, r in placed(placement) if image_places(early, image, [r])[0])
+    align = placement.attempts[-1].window.align
+    rows = []
+    for part, region in placed(placement):
+        if part in parts:
+            lowest = max(align_down(max(region.start - image.size - region.size, 0), align), align)
+            rows.append(
+                Candidate(
+                    part,
+                    region.start,
+                    region.start,
+                    0,
+                    f"the kernel image lies elsewhere ({1 - share:.1%} of its places)",
+                )
+            )
+            if lowest < region.start:
+                rows.append(Candidate(part, region.start - align, lowest, align, "the kernel image lies in its way"))
+    text = (
+        f"the kernel image is put at random and the source does not show where; in {share:.1%} of its possible places "
+        'it is in the way. "Kernel code" in /proc/iomem, or nokaslr, would decide'
+    )
+    return Doubt("kernel", text, parts, decides=share > _TOO_LIKELY, candidates=tuple(rows))
+
+
+def image_places(early: EarlyMemory, image: KernelImage, regions: list[MemRange]) -> tuple[int, int]:
+    """Count the places that a kernel image can be put at.
+
+    Returns:
+        How many of them share a byte with one of `regions`, and how many there are.
+    """
+    hit = total = 0
+    for free in early.memory.free():
+        first = align_up(max(free.range.start, image.lowest), image.align)
+        limit = free.range.end if image.highest is None else min(free.range.end, image.highest)
+        last = align_down(max(limit - image.size, 0), image.align)
+        if last < first:
+            continue
+        total += (last - first) // image.align + 1
+        for region in regions:
+            low = max(first, align_up(max(region.start - image.size + 1, 0), image.align))
+            high = min(last, align_down(region.end - 1, image.align))
+            hit += max(0, (high - low) // image.align + 1)
+    return min(hit, total), total
+
+
+def _initrd(facts: ReservationInput, placement: Placement) -> Doubt | None:
+    if facts.unshown.initrd is None:
+        return None
+    parts = tuple(p for p, _ in placed(placement))
+    rows = tuple(Candidate(p, r.start, r.start, 0, "the initrd does not lie in its way") for p, r in placed(placement))
+    text = "there is an initrd, but the source does not show where; the RAMDISK line of the boot log would decide"
+    return Doubt("initrd", text, parts or ("main",), decides=True, candidates=rows)
+
+
+def _tops(facts: ReservationInput, request: Request, placement: Placement) -> Doubt | None:
+    # Run the search again with the most that early allocations can take at the top of memory.
+    size = facts.unshown.tops
+    if not size:
+        return None
+    other = place(early_memory(facts, tops=size).memory, request, facts.rules, facts.limits)
+    before, after = dict(placed(placement)), dict(placed(other))
+    parts = tuple(p for p in ("main", "low") if before.get(p) != after.get(p))
+    if not parts:
+        return None
+    rows = []
+    for part in parts:
+        for found, when in (
+            (before.get(part), "they take next to nothing"),
+            (after.get(part), f"they take {size >> 10} KiB"),
+        ):
+            start = found.start if found else None
+            rows.append(Candidate(part, start, start, 0, when))
+    text = (
+        "early page tables and the like lie at the top of memory, and the source does not show how much they take; "
+        "memblock=debug would"
+    )
+    return Doubt("tops", text, parts, decides=True, candidates=tuple(rows))

@@ -1,0 +1,243 @@
+"""memblock as it stands when the reservation is made: the map, its borders, and what was taken before.
+
+    firmware map -> mem=, memmap= -> trims -> regions -> nodes, mirror, hotplug borders
+    held by others -> early page tables -> initrd moved where it must be -> node data -> CMA -> (crashkernel)
+
+Where the command line is the one that the source was seen with, everything is where the source shows it. Where words
+were changed, what the kernel places itself is placed anew, by the kernel's own search.
+
+Source: arch/x86/kernel/setup.c, setup_arch(), relocate_initrd(); arch/x86/mm/numa.c, alloc_node_data(),
+numa_clear_kernel_node_hotplug(); kernel/dma/contiguous.c, dma_contiguous_reserve(); mm/cma.c,
+cma_declare_contiguous_nid(); arch/arm64/mm/init.c, early_mem(), arm64_memblock_init().
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from kexeckit.formats.cmdline import has_word, values
+from kexeckit.formats.memparse import parse_memory
+from kexeckit.kernel.crashkernel.facts import Held, ReservationInput
+from kexeckit.kernel.e820 import (
+    E820_RAM,
+    E820_RESERVED,
+    ParameterStep,
+    Table,
+    bios_trimmed,
+    ram,
+    range_updated,
+    sanitized,
+    with_parameters,
+)
+from kexeckit.kernel.memblock import Memblock, Region, regions_of
+from kexeckit.memory.range import MemRange, clip
+from kexeckit.memory.rangeset import RangeSet
+from kexeckit.memory.units import GIB, MIB, PAGE_SIZE, align_down, align_up
+
+_LOW_MEGABYTE = MemRange(0, MIB)
+_X86 = ("x86_64", "i386")
+_CMA_ALIGN = 4 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyMemory:
+    """memblock before the reservation.
+
+    Attributes:
+        memory: Regions and what is reserved in them.
+        held: The same reservations with their names; what the kernel placed anew is at its new place.
+        total: RAM as range rules count it.
+        steps: What mem= and memmap= did.
+        problem: Why the kernel does not come this far, or empty.
+    """
+
+    memory: Memblock
+    held: tuple[Held, ...]
+    total: int
+    steps: tuple[ParameterStep, ...] = ()
+    problem: str = ""
+
+
+def early_memory(facts: ReservationInput, *, tops: int = 0) -> EarlyMemory:
+    """Return memblock at the moment of the reservation.
+
+    Args:
+        facts: The machine.
+        tops: Bytes of small allocations to assume at the top of memory.
+    """
+    spans, steps, problem = _memory(facts, facts.cmdline)
+    regions = _regions(facts, spans)
+    moved = facts.seen_cmdline is not None and _moves(facts, spans)
+    held = [h for h in facts.held if not (moved and h.kind != "fixed")]
+    memory = Memblock(
+        regions,
+        RangeSet(h.range for h in held) | RangeSet([_LOW_MEGABYTE] if facts.rules.arch in _X86 else []),
+        prefer_mirror=bool(facts.mirrored) and _mirror_counts(facts),
+        skip_hotplug=has_word(facts.cmdline, "movable_node"),
+    )
+    memory = replace(memory, regions=_hotplug_cleared(memory, facts))
+    memory, held = _taken_at_top(memory, held, tops)
+    if moved:
+        memory, held = _placed_anew(memory, held, facts)
+    elif facts.node_data:
+        memory, held = _node_data(memory, held, facts.node_data)
+    total = memory.end if facts.rules.total_is_span else memory.total
+    return EarlyMemory(memory, tuple(held), total, steps, problem)
+
+
+def _memory(facts: ReservationInput, cmdline: str) -> tuple[list[MemRange], tuple[ParameterStep, ...], str]:
+    if not facts.table:
+        spans = [r.range for r in facts.regions]
+        return (_limited(spans, cmdline) if facts.rules.arch == "arm64" else spans), (), ""
+    edited = with_parameters(sanitized(facts.table), cmdline)
+    table = _changed(bios_trimmed(edited.table), facts.changes)
+    return ram(table), edited.steps, edited.problem
+
+
+def _changed(table: Table, changes: Iterable[tuple[int, int]]) -> Table:
+    before = table
+    for start, end in changes:
+        table = range_updated(table, start, end - start, E820_RAM, E820_RESERVED)
+    return sanitized(table) if table is not before else table
+
+
+def _limited(spans: list[MemRange], cmdline: str) -> list[MemRange]:
+    # arm64: mem=N keeps the first N bytes of memory, counted over all ranges; the last mem= counts.
+    sizes = [parse_memory(v)[0] for v in values(cmdline, "mem")]
+    left = align_down(sizes[-1], PAGE_SIZE) if sizes else 0
+    if not left:
+        return spans
+    out = []
+    for span in spans:
+        part = clip(span.start, min(span.end, span.start + left))
+        if part:
+            out.append(part)
+            left -= part.size
+    return out
+
+
+def _regions(facts: ReservationInput, spans: list[MemRange]) -> tuple[Region, ...]:
+    if facts.regions and not facts.table:
+        kept = RangeSet(spans)
+        # Touching regions stay apart: their border means something (a node, or memory that is not mapped).
+        return tuple(replace(r, range=part) for r in facts.regions for part in RangeSet((r.range,)) & kept)
+    regions = regions_of(spans, facts.nodes if facts.rules.after_numa else ())
+    if facts.mirrored and _mirror_counts(facts):
+        regions = _marked(regions, facts.mirrored, "mirror")
+    return _marked(regions, facts.hotplug, "hotplug") if facts.rules.after_numa else regions
+
+
+def _marked(regions: tuple[Region, ...], ranges: Iterable[MemRange], flag: str) -> tuple[Region, ...]:
+    # A region that a mark covers in part is cut at the border of the mark.
+    marked = RangeSet(ranges)
+    if not marked:
+        return regions
+    out = []
+    for region in regions:
+        whole = RangeSet((region.range,))
+        on = {flag: True}
+        out += [replace(region, range=part, **on) for part in whole & marked]
+        out += [replace(region, range=part) for part in whole - marked]
+    return tuple(sorted(out, key=lambda r: r.range))
+
+
+def _mirror_counts(facts: ReservationInput) -> bool:
+    return facts.rules.mirror == "always" or "mirror" in values(facts.cmdline, "kernelcore")
+
+
+def _hotplug_cleared(memory: Memblock, facts: ReservationInput) -> tuple[Region, ...]:
+    # A node that holds anything reserved cannot go away, so its hotplug marks are dropped and its parts join again.
+    if not facts.hotplug:
+        return memory.regions
+    busy = {r.node for r in memory.regions if memory.reserved.overlapping(r.range)}
+    out: list[Region] = []
+    for region in memory.regions:
+        plain = replace(region, hotplug=False) if region.node in busy else region
+        last = out[-1] if out else None
+        if last and last.range.end == plain.range.start and replace(last, range=plain.range) == plain:
+            out[-1] = replace(last, range=MemRange(last.range.start, plain.range.end))
+        else:
+            out.append(plain)
+    return tuple(out)
+
+
+def _moves(facts: ReservationInput, spans: list[MemRange]) -> bool:
+    # Whether the words that were changed move what the kernel places itself.
+    seen = facts.seen_cmdline or ""
+    if [values(facts.cmdline, n) for n in ("cma", "hugetlb_cma")] != [values(seen, n) for n in ("cma", "hugetlb_cma")]:
+        return True
+    if has_word(facts.cmdline, "movable_node") != has_word(seen, "movable_node"):
+        return True
+    return spans != _memory(facts, seen)[0]
+
+
+def _taken_at_top(memory: Memblock, held: list[Held], size: int) -> tuple[Memblock, list[Held]]:
+    if not size:
+        return memory, held
+    at = memory.find(align_up(size, PAGE_SIZE), PAGE_SIZE, MemRange(0, 1 << 64))
+    if at is None:
+        return memory, held
+    span = MemRange.from_size(at, align_up(size, PAGE_SIZE))
+    return memory.reserve((span,)), [*held, Held(span, "early page tables and the like", "at most")]
+
+
+def _placed_anew(memory: Memblock, held: list[Held], facts: ReservationInput) -> tuple[Memblock, list[Held]]:
+    covered = RangeSet(r.range for r in memory.regions)
+    for was in facts.held:
+        if was.kind == "initrd" and was.range in covered:
+            memory, held = memory.reserve((was.range,)), [*held, was]
+        elif was.kind == "initrd":
+            memory, held = _put(memory, held, was, None)
+    for was in sorted((h for h in facts.held if h.kind == "node-data"), key=lambda h: h.node):
+        memory, held = _put(memory, held, was, was.node)
+    return _cma(memory, held, facts)
+
+
+def _put(memory: Memblock, held: list[Held], was: Held, node: int | None) -> tuple[Memblock, list[Held]]:
+    size = align_up(was.range.size, PAGE_SIZE)
+    on_node = replace(memory, regions=tuple(r for r in memory.regions if node is None or r.node in (node, None)))
+    at = on_node.find(size, PAGE_SIZE, MemRange(0, 1 << 64))
+    if at is None:
+        at = memory.find(size, PAGE_SIZE, MemRange(0, 1 << 64))
+    if at is None:
+        return memory, held
+    span = MemRange.from_size(at, size)
+    return memory.reserve((span,)), [*held, replace(was, range=span, source=f"{was.source}, placed anew")]
+
+
+def _node_data(memory: Memblock, held: list[Held], size: int) -> tuple[Memblock, list[Held]]:
+    for node in sorted({r.node or 0 for r in memory.regions}):
+        unknown = Held(MemRange(0, size), f"NODE_DATA({node})", "size assumed", "node-data", node)
+        memory, held = _put(memory, held, unknown, node)
+    return memory, held
+
+
+def _cma(memory: Memblock, held: list[Held], facts: ReservationInput) -> tuple[Memblock, list[Held]]:
+    # cma=size[@base[-limit]], the last one; an area that only the configuration asks for keeps its size.
+    asked = values(facts.cmdline, "cma")
+    shown = [h for h in facts.held if h.kind == "cma"]
+    if not asked:
+        for area in shown:
+            if not values(facts.seen_cmdline or "", "cma"):
+                memory, held = memory.reserve((area.range,)), [*held, area]
+        return memory, held
+    size, at = parse_memory(asked[-1])
+    start, end = 0, 1 << 64 if facts.rules.arch in _X86 else facts.limits.dma_limit
+    if asked[-1][at : at + 1] == "@":
+        start, at = parse_memory(asked[-1], at + 1)
+        end = parse_memory(asked[-1], at + 1)[0] or end if asked[-1][at : at + 1] == "-" else end
+    size = align_up(size, _CMA_ALIGN)
+    where = _cma_place(memory, size, start, min(end, memory.end)) if size else None
+    if where is None:
+        return memory, held
+    span = MemRange.from_size(where, size)
+    return memory.reserve((span,)), [*held, Held(span, "CMA area", "cma=", "cma")]
+
+
+def _cma_place(memory: Memblock, size: int, start: int, end: int) -> int | None:
+    above = clip(4 * GIB, end)
+    if above and memory.end >= 4 * GIB + size:
+        found = memory.find(size, _CMA_ALIGN, above, bottom_up=True)
+        if found is not None:
+            return found
+    window = clip(start, align_down(end, _CMA_ALIGN))
+    return memory.find(size, _CMA_ALIGN, window) if window else None

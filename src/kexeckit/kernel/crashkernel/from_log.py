@@ -1,0 +1,220 @@
+"""From a boot log to `ReservationInput`: each fact from its line, and what no line shows as doubt.
+
+Words that the user types stand for those of the same name in the log's command line; all others stay as they are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from kexeckit.errors import InputError, UsageError
+from kexeckit.formats.bootlog.boot import BootLog
+from kexeckit.formats.bootlog.efi import efi_map
+from kexeckit.formats.bootlog.memory import NodeRange, TableEntry, firmware_table, node_ranges, table_changes
+from kexeckit.formats.bootlog.numa import numa_refused, srat_of_log
+from kexeckit.formats.bootlog.zones import printed_zones
+from kexeckit.formats.cmdline import split_words, values, without
+from kexeckit.formats.memparse import parse_integer
+from kexeckit.kernel.crashkernel.facts import ReservationInput
+from kexeckit.kernel.crashkernel.log_held import assumed_firmware, held_by_log, late_of
+from kexeckit.kernel.crashkernel.log_unshown import unshown_by_log
+from kexeckit.kernel.crashkernel.rules import CrashRules, crash_rules
+from kexeckit.kernel.crashkernel.search import Limits
+from kexeckit.kernel.e820 import Table, make_table
+from kexeckit.kernel.memblock import Region
+from kexeckit.kernel.version import KernelVersion, parse_kernel_version
+from kexeckit.memory.kind import RAM, RESERVED
+from kexeckit.memory.range import MemRange
+from kexeckit.memory.units import GIB, KIB, MIB, PAGE_SIZE, align_up
+
+_ALIASES = {"aarch64": "arm64", "amd64": "x86_64", "ppc64le": "ppc64", "i686": "i386", "riscv": "riscv64"}
+_X86 = ("x86_64", "i386")
+_SLAB = 2 * KIB
+_SLABS_ALIGN = 128
+_TRIM_BEGINS = ("last_pfn =", "e820: remove [mem 0x000a0000", "e820 remove range: 00000000000a0000")
+_TRIM_ENDS = ("found SMP", "RAMDISK:", "Using GB pages", "init_memory_mapping", "check: Scanning", "Zone ranges")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the user says about the machine.
+
+    Attributes:
+        words: Words of the kernel's command line, as typed; a name that is here replaces that name in the source.
+        arch: Architecture, or None to find it in the source.
+        version: Kernel version, or None to find it in the source.
+    """
+
+    words: tuple[str, ...] = ()
+    arch: str | None = None
+    version: KernelVersion | None = None
+
+
+def facts_from_log(log: BootLog, asked: Asked) -> ReservationInput:
+    """Read a machine out of a boot log.
+
+    Args:
+        log: The boot.
+        asked: What the user adds or replaces.
+
+    Raises:
+        InputError: The log does not show the kernel's version, the architecture, the command line or a memory map, or
+            shows a map that cannot be read.
+        UsageError: A word is none of a command line's.
+    """
+    arch, version, notes = identity(log, asked)
+    rules = crash_rules(arch, version)
+    seen = log.cmdline
+    if seen is None and not asked.words:
+        raise InputError(log.source, "the log shows no command line", expected="a line 'Command line: ...'")
+    cmdline = replaced(seen or "", asked.words)
+    table, regions, more = _memory(log, arch)
+    nodes = node_ranges(log)
+    held = held_by_log(log, rules, [n.range for n in nodes])
+    unshown = unshown_by_log(log, rules, version, cmdline, held)
+    if unshown.firmware:
+        held += assumed_firmware(held, [n.range for n in nodes])
+    return ReservationInput(
+        rules=rules,
+        cmdline=cmdline,
+        seen_cmdline=None if seen == cmdline else seen,
+        table=table,
+        changes=_trims(log),
+        regions=regions,
+        nodes=_node_borders(log, nodes, rules),
+        mirrored=tuple(e.range for e in efi_map(log) if e.mirrored),
+        hotplug=_hotplug(log),
+        held=tuple(held),
+        late=late_of(held),
+        node_data=0 if any(h.kind == "node-data" for h in held) or not rules.after_numa else 176 * KIB,
+        limits=Limits(_dma_limit(log, nodes), swiotlb_size(cmdline)),
+        unshown=unshown,
+        sources=(f"{log.source}: boot log of {version.release}",),
+        notes=tuple(n for n in (log.note, *notes, *more) if n),
+        xen_pv=any(line.text.startswith("Booting paravirtualized kernel on Xen PV") for line in log.lines),
+    )
+
+
+def identity(log: BootLog, asked: Asked) -> tuple[str, KernelVersion, list[str]]:
+    """Return architecture, version and notes on how they are known.
+
+    Raises:
+        InputError: One of them is in neither the log nor the user's words.
+    """
+    notes: list[str] = []
+    found = asked.arch or log.arch
+    if not found:
+        raise InputError(log.source, "the log does not show the architecture", remedy="name it with --arch")
+    if asked.version:
+        return _ALIASES.get(found, found), asked.version, notes
+    release = log.release or log.image_release
+    if not release:
+        raise InputError(
+            log.source,
+            "the log does not show the kernel's version",
+            expected="a line 'Linux version ...'",
+            remedy="name it with --kernel-version",
+        )
+    if not log.release:
+        notes.append(f"the kernel's version is taken from its file name: {release}")
+    try:
+        return _ALIASES.get(found, found), parse_kernel_version(release), notes
+    except UsageError as error:
+        raise InputError(log.source, str(error), remedy="name it with --kernel-version") from error
+
+
+def replaced(cmdline: str, words: Sequence[str]) -> str:
+    """Return a command line with the user's words in place of those of the same names.
+
+    Raises:
+        UsageError: A word has no name, such as a bare size.
+    """
+    typed = [w for text in words for w in split_words(text)]
+    for word in typed:
+        if not word.name or word.name[0].isdigit():
+            raise UsageError(
+                f"{word.text!r} is no word of a kernel command line; expected one like crashkernel=512M or mem=4G"
+            )
+    kept = without(cmdline, {w.name for w in typed}) if typed else cmdline
+    return " ".join([*([kept] if kept else []), *(w.text for w in typed)])
+
+
+def swiotlb_size(cmdline: str) -> int:
+    """Return the bytes of swiotlb that a command line asks for; 64 MiB by default.
+
+    Source: kernel/dma/swiotlb.c, setup_io_tlb_npages(), swiotlb_size_or_default().
+    """
+    size = 64 * MIB
+    for value in values(cmdline, "swiotlb"):
+        slabs, end = parse_integer(value)
+        if end:
+            size = align_up(slabs, _SLABS_ALIGN) * _SLAB
+    return size
+
+
+def _memory(log: BootLog, arch: str) -> tuple[Table, tuple[Region, ...], list[str]]:
+    nodes = node_ranges(log)
+    regions = tuple(Region(n.range, n.node) for n in sorted(nodes, key=lambda n: n.range))
+    if any(b.range.start < a.range.end for a, b in pairwise(regions)):
+        raise InputError(log.source, "the early memory node ranges overlap", line=nodes[0].line)
+    if arch not in _X86:
+        if not regions:
+            raise InputError(log.source, "the log shows no memory map", expected="'Early memory node ranges'")
+        return (), regions, []
+    try:
+        entries = firmware_table(log)
+    except InputError as error:
+        if not regions:
+            raise
+        return (), regions, [f"{error}; the early memory node ranges are used instead"]
+    if entries:
+        return make_table(_triple(e) for e in entries), (), []
+    if not regions:
+        raise InputError(
+            log.source,
+            "the log shows no memory map (is it cut off, or did the ring buffer wrap?)",
+            expected="lines 'BIOS-e820: [mem ...]', or 'Early memory node ranges'",
+        )
+    return (), regions, ["no firmware map in the log: RAM is taken from the early memory node ranges"]
+
+
+def _triple(entry: TableEntry) -> tuple[int, int, int]:
+    return entry.start, entry.end, entry.kind.e820
+
+
+def _trims(log: BootLog) -> tuple[tuple[int, int], ...]:
+    # What became reserved between the trimming of the BIOS area and the set-up of memblock: MTRR holes, GART.
+    numbers = [line.number for line in log.lines if line.text.startswith(_TRIM_BEGINS)]
+    ends = [
+        line.number for line in log.lines if line.text.startswith(_TRIM_ENDS) and numbers and line.number > numbers[0]
+    ]
+    if not numbers:
+        return ()
+    first, last = numbers[0], ends[0] if ends else log.lines[-1].number
+    changes = [c for c in table_changes(log) if first < c.line < last and c.old == RAM and c.new == RESERVED]
+    return tuple((c.range.start, c.range.end) for c in changes if c.range.end > PAGE_SIZE)
+
+
+def _node_borders(log: BootLog, nodes: Sequence[NodeRange], rules: CrashRules) -> tuple[tuple[int, MemRange], ...]:
+    srat = None if numa_refused(log) else srat_of_log(log)
+    if srat and len({a.nid for a in srat.memory}) > 1 and len({n.node for n in nodes}) != 1:
+        return tuple((a.nid, a.range) for a in srat.memory)
+    if len({n.node for n in nodes}) > 1 and rules.arch in _X86:
+        return tuple((n.node, n.range) for n in nodes)
+    return ()
+
+
+def _hotplug(log: BootLog) -> tuple[MemRange, ...]:
+    srat = None if numa_refused(log) else srat_of_log(log)
+    return tuple(a.range for a in srat.memory if a.hotplug) if srat else ()
+
+
+def _dma_limit(log: BootLog, nodes: Sequence[NodeRange]) -> int:
+    # arm64 takes the end of the lowest DMA zone that it has; the zones print it.
+    for name in ("DMA", "DMA32"):
+        for zone in printed_zones(log):
+            if zone.zone == name and zone.end > zone.start:
+                return zone.end
+    end = max((n.range.end for n in nodes), default=4 * GIB)
+    start = min((n.range.start for n in nodes), default=0)
+    return end if start >= 4 * GIB else min(end, 4 * GIB)

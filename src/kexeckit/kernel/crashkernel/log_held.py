@@ -1,0 +1,121 @@
+"""What a boot log shows to be taken before the reservation.
+
+    top of a node
+... | early page tables and the like | <- nothing here is left: NODE_DATA was put into the highest room
+    | NODE_DATA                      |
+    | free                           |
+"""
+
+from collections.abc import Iterable, Sequence
+
+from kexeckit.formats.bootlog.boot import BootLog
+from kexeckit.formats.bootlog.early import (
+    Taken,
+    cma_areas,
+    image_size,
+    initially_mapped_end,
+    initrd,
+    kernel_place,
+    mapping_tables,
+    node_data,
+    reserved_tables,
+    setup_data,
+)
+from kexeckit.formats.bootlog.efi import BOOT_SERVICES, efi_map, efi_tables
+from kexeckit.formats.bootlog.outcome import logged_regions
+from kexeckit.kernel.crashkernel.facts import Held
+from kexeckit.kernel.crashkernel.rules import CrashRules
+from kexeckit.memory.range import MemRange, clip
+from kexeckit.memory.units import MIB, PAGE_SIZE, align_down, align_up
+
+# Tables that the kernel reserves by their address, drivers/firmware/efi: memattr.c, tpm.c, mokvar-table.c, efi.c. Their
+# sizes are not printed; a page stands for each, because only where it begins bounds what lies below.
+_EFI_RESERVED = ("MEMATTR", "TPMEventLog", "TPMFinalLog", "MOKvar", "RNG", "MEMRESERVE", "Unaccepted", "INITRD")
+ASSUMED = "EFI boot services memory, assumed"
+_EARLY = ("EFI table", "ACPI ")
+
+
+def held_by_log(log: BootLog, rules: CrashRules, ram: Sequence[MemRange]) -> list[Held]:
+    """Return what the log shows to be taken, sorted by address.
+
+    Args:
+        log: The boot.
+        rules: Which of it comes before the reservation on this kernel.
+        ram: memblock.memory as the log prints it, to find the top of a node's range.
+    """
+    out = [_held(log, t, _pages(t.range)) for t in (*reserved_tables(log), *setup_data(log), *mapping_tables(log))]
+    disk = initrd(log)
+    if disk:
+        out.append(_held(log, disk, _pages(disk.range), "initrd"))
+    if rules.after_numa:
+        out += [_held(log, t, _to_top(t.range, ram), "node-data") for t in node_data(log)]
+    out += [_held(log, t, t.range, "cma") for t in _cma_before(log, rules)]
+    for name, (address, line) in efi_tables(log).items():
+        if name in _EFI_RESERVED and address:
+            span = MemRange.from_size(align_down(address, PAGE_SIZE), PAGE_SIZE)
+            out.append(Held(span, f"EFI table {name}", _at(log, line)))
+    services = (e for e in efi_map(log) if e.type in BOOT_SERVICES)
+    out += [Held(e.range, f"EFI {e.name}", _at(log, e.line)) for e in services]
+    image = kernel_image(log, rules)
+    return sorted([*out, *([image] if image else [])], key=lambda h: h.range)
+
+
+def assumed_firmware(held: Iterable[Held], ram: Sequence[MemRange]) -> list[Held]:
+    """Return where EFI boot services memory must be taken to lie, although the log does not print it.
+
+    Firmware hands memory out from the top of a range down. The ESRT and setup_data are among the last that it hands
+    out before the kernel runs, so what lies above the lowest of them in the same range was handed out before, and
+    what lies below was not. Seen in logs of one machine that differ by boot: the region follows the ESRT.
+    """
+    marks = [h for h in held if h.what in ("ESRT", "setup_data")]
+    out = []
+    for span in ram:
+        lowest = min((h.range.start for h in marks if span.holds(h.range.start)), default=None)
+        if lowest is not None:
+            out.append(Held(MemRange(lowest, span.end), ASSUMED, "above the ESRT or setup_data"))
+    return out
+
+
+def late_of(held: Iterable[Held]) -> tuple[MemRange, ...]:
+    """Return what was given out last before the kernel ran, or by the kernel: no firmware memory lies right below."""
+    return tuple(h.range for h in held if not h.what.startswith(_EARLY))
+
+
+def kernel_image(log: BootLog, rules: CrashRules) -> Held | None:
+    """Return where the kernel image is, where the log shows it."""
+    if rules.arch not in ("x86_64", "i386"):
+        return None
+    place = kernel_place(log)
+    if place:
+        return _held(log, place, place.range)
+    end, size = initially_mapped_end(log), image_size(log)
+    if rules.arch == "i386" and end and size:
+        span = clip(max(align_down(max(end - size[0] - 4 * MIB, 0), MIB), MIB), end)
+        return Held(span, "kernel image", "initial memory mapped") if span else None
+    return None
+
+
+def _cma_before(log: BootLog, rules: CrashRules) -> list[Taken]:
+    if not rules.cma_first:
+        return []
+    regions = logged_regions(log)
+    last = min((r.line for r in regions), default=None)
+    return [t for t in cma_areas(log) if last is None or t.line < last]
+
+
+def _to_top(span: MemRange, ram: Sequence[MemRange]) -> MemRange:
+    around = next((r for r in ram if r.contains(span)), span)
+    return MemRange(align_down(span.start, PAGE_SIZE), around.end)
+
+
+def _pages(span: MemRange) -> MemRange:
+    # The initrd is reserved in whole pages at its end; the rest to the byte, which whole pages do not change.
+    return MemRange(span.start, min(align_up(span.end, PAGE_SIZE), 1 << 64))
+
+
+def _held(log: BootLog, taken: Taken, span: MemRange, kind: str = "fixed") -> Held:
+    return Held(span, taken.what, _at(log, taken.line), kind, taken.node)
+
+
+def _at(log: BootLog, line: int) -> str:
+    return f"{log.source}:{line}" if line else log.source

@@ -1,0 +1,84 @@
+"""What a boot log does not show although it bears on the address.
+
+Source of what needs an initrd: init/do_mounts.c, name_to_dev_t() knows device names, numbers and partition ids; labels,
+file system ids and mapped devices are found by programs in an initrd. Of the random place of the x86 kernel:
+arch/x86/boot/compressed/kaslr.c, choose_random_location(), find_random_phys_addr().
+"""
+
+import re
+from collections.abc import Sequence
+
+from kexeckit.formats.bootlog.boot import BootLog
+from kexeckit.formats.bootlog.early import image_size, initrd_size, says_kaslr_disabled
+from kexeckit.formats.bootlog.efi import booted_by_efi, efi_map
+from kexeckit.formats.cmdline import has_word, split_words
+from kexeckit.kernel.crashkernel.facts import Held, KernelImage, Unshown
+from kexeckit.kernel.crashkernel.rules import CrashRules
+from kexeckit.kernel.version import KernelVersion
+from kexeckit.memory.units import GIB, KIB, MIB, PAGE_SIZE
+
+_X86 = ("x86_64", "i386")
+_ROOT_BY_PROGRAM = re.compile(r"^root=(?:LABEL=|UUID=|/dev/mapper/|/dev/disk/|ZFS=|zfs:|live:|\"?UUID=|/dev/md/)")
+_DEFAULT_IMAGE = 64 * MIB
+_FIRST_MEGABYTES = 16 * MIB
+
+
+def unshown_by_log(
+    log: BootLog, rules: CrashRules, version: KernelVersion, cmdline: str, held: Sequence[Held]
+) -> Unshown:
+    """Return what the log leaves open.
+
+    Args:
+        log: The boot.
+        rules: The kernel's rules.
+        version: The kernel's version.
+        cmdline: The command line of the prediction.
+        held: What the log does show.
+    """
+    shown = {h.what for h in held}
+    tops = 0 if any(h.kind == "node-data" for h in held) else _tops(log, rules)
+    return Unshown(
+        kernel=None if "kernel image" in shown else _random_kernel(log, rules, version, cmdline),
+        initrd=None if "initrd" in shown or rules.arch not in _X86 else hidden_initrd(log, cmdline),
+        firmware=rules.arch in _X86 and booted_by_efi(log) and not efi_map(log),
+        tops=tops,
+    )
+
+
+def hidden_initrd(log: BootLog, cmdline: str) -> int | None:
+    """Return the size of an initrd that must exist although no line says where (0: unknown), or None for none."""
+    size = initrd_size(log)
+    if size is not None:
+        return size
+    words = split_words(cmdline)
+    return (
+        0
+        if any(_ROOT_BY_PROGRAM.match(w.text) or w.name in ("initrd", "rd.lvm.lv", "rd_LVM_LV") for w in words)
+        else None
+    )
+
+
+def _random_kernel(log: BootLog, rules: CrashRules, version: KernelVersion, cmdline: str) -> KernelImage | None:
+    if not version.at_least(3, 14) or has_word(cmdline, "nokaslr") or says_kaslr_disabled(log):
+        return None
+    found = image_size(log)
+    size, source = (found[0], f"{log.source}:{found[1]}") if found else (_DEFAULT_IMAGE, "assumed")
+    if rules.arch == "i386":
+        return KernelImage(size, 2 * MIB, _FIRST_MEGABYTES, 512 * MIB, source)
+    if rules.arch == "x86_64":
+        return KernelImage(size, 2 * MIB, _FIRST_MEGABYTES, None if version.at_least(4, 8) else GIB, source)
+    if rules.arch == "arm64" and booted_by_efi(log):
+        return KernelImage(size, 2 * MIB, 0, None, source)
+    return None
+
+
+def _tops(log: BootLog, rules: CrashRules) -> int:
+    # Without NODE_DATA lines the top of memory is unknown: page tables of 2 MiB pages take a page per GiB.
+    if rules.arch not in _X86:
+        return 0
+    highest = max((int(m, 16) for m in re.findall(r"last_pfn = 0x([0-9a-f]{1,12})", _joined(log))), default=0)
+    return 512 * KIB + (highest * PAGE_SIZE // GIB + 4) * PAGE_SIZE if rules.after_numa else 0
+
+
+def _joined(log: BootLog) -> str:
+    return "\n".join(line.text for line in log.lines if line.text.startswith("last_pfn"))

@@ -1,0 +1,233 @@
+"""What the kernel makes of the crashkernel= words: a request, or a refusal in its own words.
+
+This follows the kernel's parser character by character, because its odd corners are what people meet: the option is
+found as a substring, the last word wins, words with a suffix are told from plain ones by their last letters, and in a
+list of ranges nothing behind the first match is looked at.
+
+Source: kernel/crash_core.c (to 6.8) and kernel/crash_reserve.c (6.9 on): get_last_crashkernel(),
+parse_crashkernel_mem(), parse_crashkernel_simple(), parse_crashkernel_suffix(), parse_crashkernel();
+arch/x86/kernel/setup.c, reserve_crashkernel().
+"""
+
+from dataclasses import dataclass
+
+from kexeckit.formats.memparse import parse_memory
+from kexeckit.kernel.crashkernel.rules import CrashRules
+from kexeckit.memory.units import MIB, align_up
+
+_OPTION = "crashkernel="
+_MAX = (1 << 64) - 1
+_EL7_SIZE, _EL7_FROM = 160 * MIB, 2048 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be reserved.
+
+    Attributes:
+        outcome: ``asked``, ``none`` (nothing asked for, or the rule gives zero) or ``refused``.
+        size: Bytes of the main part; 0 unless asked.
+        base: Start that was asked for; 0 for any.
+        high: The main part is to go high.
+        low: Bytes of the low part that were asked for; None where nothing was said.
+        cma: Bytes of CMA asked for.
+        word: The word that decided, as written; empty where none did.
+        messages: What the kernel says while it parses.
+        total: RAM in bytes, as the range rules were compared with.
+    """
+
+    outcome: str
+    size: int = 0
+    base: int = 0
+    high: bool = False
+    low: int | None = None
+    cma: int = 0
+    word: str = ""
+    messages: tuple[str, ...] = ()
+    total: int = 0
+
+
+@dataclass(slots=True)
+class _Parsed:
+    # One run of the kernel's parser. status: 0 parsed, else absent or bad.
+    status: str
+    size: int = 0
+    base: int = 0
+    word: str = ""
+
+
+class _Parser:
+    # Holds what the kernel's functions take from their surroundings, and collects what they print.
+    def __init__(self, cmdline: str, total: int, rules: CrashRules) -> None:
+        self.cmdline = cmdline
+        self.rules = rules
+        self.total = align_up(total, 128 * MIB) if rules.total_rounded else total
+        self.messages: list[str] = []
+
+    def run(self, suffix: str) -> _Parsed:
+        text = last_word(self.cmdline, suffix, self.rules.suffixes)
+        if text is None:
+            return _Parsed("absent")
+        word = text.partition(" ")[0]
+        value = text[len(_OPTION) :]
+        if suffix:
+            return self._suffixed(value, suffix, word)
+        if word[len(_OPTION) :].startswith("auto") and self.rules.auto:
+            return self._auto(word)
+        if ":" in word:
+            return self._ranges(value, word)
+        return self._simple(value, word)
+
+    def _say(self, text: str, word: str) -> _Parsed:
+        self.messages.append(text)
+        return _Parsed("bad", word=word)
+
+    def _simple(self, value: str, word: str) -> _Parsed:
+        size, at = parse_memory(value)
+        if not at:
+            return self._say("crashkernel: memory value expected", word)
+        follows = value[at : at + 1]
+        if follows == "@":
+            return _Parsed("ok", size, parse_memory(value, at + 1)[0], word)
+        if follows not in ("", " "):
+            return self._say(f"crashkernel: unrecognized char: {follows}", word)
+        return _Parsed("ok", size, 0, word)
+
+    def _suffixed(self, value: str, suffix: str, word: str) -> _Parsed:
+        size, at = parse_memory(value)
+        if not at:
+            return self._say("crashkernel: memory value expected", word)
+        if not value.startswith(suffix, at):
+            return self._say(f"crashkernel: unrecognized char: {value[at : at + 1]}", word)
+        follows = value[at + len(suffix) : at + len(suffix) + 1]
+        if follows not in ("", " "):
+            return self._say(f"crashkernel: unrecognized char: {follows}", word)
+        return _Parsed("ok", size, 0, word)
+
+    def _ranges(self, value: str, word: str) -> _Parsed:
+        at, size = 0, 0
+        while True:
+            matched, at, problem = self._entry(value, at)
+            if problem:
+                return self._say(problem, word)
+            if matched is not None:
+                size = matched
+                break
+            if value[at : at + 1] != ",":
+                break
+            at += 1
+        if not size:
+            self.messages.append("crashkernel size resulted in zero bytes")
+            return _Parsed("ok", 0, 0, word)
+        while value[at : at + 1] not in ("", " ", "@"):
+            at += 1
+        if value[at : at + 1] != "@":
+            return _Parsed("ok", size, 0, word)
+        base, end = parse_memory(value, at + 1)
+        if end == at + 1:
+            return self._say(_after_at(self.rules), word)
+        return _Parsed("ok", size, base, word)
+
+    def _entry(self, value: str, at: int) -> tuple[int | None, int, str]:
+        # One "start-[end]:size": the size where it matches, where reading stopped, and what was wrong.
+        start, after = parse_memory(value, at)
+        if after == at:
+            return None, at, "crashkernel: Memory value expected"
+        if value[after : after + 1] != "-":
+            return None, after, "crashkernel: '-' expected"
+        at, end = after + 1, _MAX
+        if value[at : at + 1] != ":":
+            end, after = parse_memory(value, at)
+            if after == at:
+                return None, at, "crashkernel: Memory value expected"
+            if end <= start:
+                return None, at, "crashkernel: end <= start"
+            at = after
+        if value[at : at + 1] != ":":
+            return None, at, "crashkernel: ':' expected"
+        size, after = parse_memory(value, at + 1)
+        if after == at + 1:
+            return (
+                None,
+                at,
+                "crashkernel: Memory value expected" if self.rules.size_checked else "Memory value expected",
+            )
+        if size >= self.total:
+            return None, at, "crashkernel: invalid size"
+        return (size if start <= self.total < end else None), after, ""
+
+    def _auto(self, word: str) -> _Parsed:
+        if self.rules.auto != "el7":
+            return self._ranges(self.rules.auto, word)
+        # 2 bits for every 4 KiB page on top of 160 MiB.
+        size = 0 if self.total < _EL7_FROM else align_up(_EL7_SIZE + self.total // (4096 * 4), MIB)
+        return _Parsed("ok", size, 0, word)
+
+
+def last_word(cmdline: str, suffix: str, known: tuple[str, ...]) -> str | None:
+    """Return the command line from the deciding crashkernel= word on, or None.
+
+    Args:
+        cmdline: The kernel's command line.
+        suffix: ``,high``, ``,low`` or ``,cma``; empty for the plain word.
+        known: The suffixes that this kernel's parser knows.
+    """
+    found = None
+    at = cmdline.find(_OPTION)
+    while at >= 0:
+        word = cmdline[at:].partition(" ")[0]
+        if word.endswith(suffix) if suffix else not word.endswith(known or ("\0",)):
+            found = cmdline[at:]
+        at = cmdline.find(_OPTION, at + 1)
+    return found
+
+
+def evaluate(cmdline: str, total: int, rules: CrashRules) -> Request:
+    """Return what a kernel is asked for.
+
+    Args:
+        cmdline: Its whole command line.
+        total: Bytes of RAM as the kernel counts them (see `CrashRules.total_is_span`).
+        rules: Its rules.
+    """
+    parser = _Parser(cmdline, total, rules)
+    plain = parser.run("")
+    decided = plain
+    high = False
+    if rules.words == "plain-then-high" and (plain.status != "ok" or not plain.size):
+        second = parser.run(",high")
+        high = second.status == "ok" and second.size > 0
+        decided = second if high else plain if plain.status != "absent" else second
+    elif rules.words == "plain-or-high" and plain.status == "absent":
+        decided, high = parser.run(",high"), True
+    return _judged(parser, decided, total, high=high)
+
+
+def _judged(parser: _Parser, decided: _Parsed, total: int, *, high: bool) -> Request:
+    rules = parser.rules
+    low: int | None = None
+    status = decided.status
+    if status == "ok" and high and not decided.size:
+        status = "bad" if rules.words == "plain-or-high" else "ok"
+    if status == "ok" and decided.size and ",low" in rules.suffixes and (high or rules.low_by_word):
+        lower = parser.run(",low")
+        low = lower.size if lower.status == "ok" else None
+        if lower.status == "bad" and rules.words == "plain-or-high":
+            status = "bad"
+    if status == "ok" and rules.size_checked and decided.size >= total:
+        status = "bad"
+    cma = parser.run(",cma").size if ",cma" in rules.suffixes and rules.arch == "x86_64" else 0
+    if status != "ok":
+        outcome = "none" if status == "absent" else "refused"
+        return Request(outcome, word=decided.word, messages=tuple(parser.messages), total=parser.total)
+    size = align_up(decided.size, 4096) if rules.page_rounded else decided.size
+    outcome = "asked" if size else "none"
+    return Request(
+        outcome, size, decided.base, high, low, cma if size else 0, decided.word, tuple(parser.messages), parser.total
+    )
+
+
+def _after_at(rules: CrashRules) -> str:
+    if ",cma" in rules.suffixes:
+        return "crashkernel: Memory value expected after '@'"
+    return "crahskernel: Memory value expected after '@'" if rules.size_checked else "Memory value expected after '@'"

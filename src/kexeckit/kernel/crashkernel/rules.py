@@ -1,0 +1,327 @@
+"""`CrashRules`: how one kernel on one architecture reserves memory for a capture kernel, as data.
+
+Rules of this file:
+    1. A base record per architecture, then `CHANGES` in order of release; code asks for the field, never the version.
+    2. `VENDORS` holds what distribution kernels carry apart from their version. Any field can be overridden.
+
+Numbers are bytes. A limit of None means the end of memory that 32-bit DMA reaches, which depends on the machine.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kexeckit.kernel.version import KernelVersion
+from kexeckit.memory.units import GIB, MIB, TIB
+
+
+@dataclass(frozen=True, slots=True)
+class CrashRules:
+    """One kernel's way to reserve.
+
+    Attributes:
+        arch: Architecture these rules are for.
+        align: Alignment of a searched start.
+        fixed_align: Alignment that a given start (``@offset``) must have.
+        low_limit: End of the window for a plain size; None for the DMA limit.
+        low_start: Beginning of that window.
+        high_limit: End of the window for ``,high``.
+        high_start: Beginning of the window for ``,high``; None for the end of the low window.
+        fallback_start: Beginning of the window that a plain size falls back to; None for the end of the low window.
+        plain_falls_up: A plain size that does not fit low is tried high.
+        high_falls_down: A ``,high`` size that does not fit high is tried low.
+        words: Which words count: ``plain`` only; ``plain-then-high`` (``,high`` also after a bad plain one);
+            ``plain-or-high`` (``,high`` only without a plain one).
+        suffixes: The suffixes that the parser knows.
+        low_default: Low part where none is asked for: ``none``, ``swiotlb-72M``, ``swiotlb-256M`` or ``128M``.
+        low_by_word: ``,low`` also counts for a plain size that landed high.
+        low_needs_room_below: The low part is wanted as soon as less than its size lies below the limit (6.2 to 6.4).
+        low_limit_is_4g: The low part is wanted from 4 GiB up, whatever the low window is.
+        total_rounded: Range rules compare with RAM rounded up to 128 MiB.
+        total_is_span: RAM is counted as the highest page frame, holes included.
+        size_checked: A size of all RAM or more is refused at once.
+        page_rounded: The size is rounded up to whole pages.
+        bottom_up: The search goes from the lowest address up.
+        after_numa: The reservation comes after NUMA set-up, so nodes border the search.
+        mirror: Mirrored memory comes first: ``always`` or only with ``kernelcore=mirror``.
+        cma_first: The default CMA area is reserved before.
+        sparse_first: struct pages are allocated before (arm64).
+        fixed_checks: A given start is checked against memory and reservations one by one (arm64 before 5.19).
+        dialect: Wording of messages: ``mb`` ("Reserving 256MB"), ``range`` ("crashkernel reserved: a - b").
+        auto: What ``crashkernel=auto`` means: empty for a bad value, else a range rule or ``el7``.
+        modelled: The search itself is known here; False where only size and documented placement are.
+    """
+
+    arch: str
+    align: int = 16 * MIB
+    fixed_align: int = 1 * MIB
+    low_limit: int | None = 896 * MIB
+    low_start: int = 16 * MIB
+    high_limit: int = 64 * TIB
+    high_start: int | None = 16 * MIB
+    fallback_start: int | None = 16 * MIB
+    plain_falls_up: bool = False
+    high_falls_down: bool = False
+    words: str = "plain"
+    suffixes: tuple[str, ...] = ()
+    low_default: str = "none"
+    low_by_word: bool = True
+    low_needs_room_below: bool = False
+    low_limit_is_4g: bool = True
+    total_rounded: bool = False
+    total_is_span: bool = False
+    size_checked: bool = False
+    page_rounded: bool = False
+    bottom_up: bool = False
+    after_numa: bool = True
+    mirror: str = "always"
+    cma_first: bool = True
+    sparse_first: bool = False
+    fixed_checks: bool = False
+    dialect: str = "mb"
+    auto: str = ""
+    modelled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CrashChange:
+    """Fields that change together.
+
+    Attributes:
+        arches: Architectures concerned.
+        since: First mainline release, (major, minor, patch).
+        fields: Field to new value.
+        source: Kernel file and function, or the commit's subject.
+        checked: ``booted``, ``read`` (in the source), ``logs`` (of real machines) or ``known`` (from documentation).
+    """
+
+    arches: tuple[str, ...]
+    since: tuple[int, int, int]
+    fields: Mapping[str, Any]
+    source: str
+    checked: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """What a distribution's kernels do apart from their version.
+
+    Attributes:
+        mark: Text in the release, like ``.el8``.
+        build: Lowest build number (``147`` in ``4.18.0-147.el8``) that does so.
+        arches: Architectures concerned.
+        fields: Field to value.
+        source: How it is known.
+    """
+
+    mark: str
+    build: int
+    arches: tuple[str, ...]
+    fields: Mapping[str, Any]
+    source: str
+
+
+_X86 = ("x86_64", "i386")
+_GENERIC: Mapping[str, Any] = {
+    "low_start": 0,
+    "high_start": None,
+    "fallback_start": None,
+    "plain_falls_up": True,
+    "high_falls_down": True,
+    "words": "plain-or-high",
+    "suffixes": (",high", ",low"),
+    "low_by_word": False,
+    "low_limit_is_4g": False,
+    "page_rounded": False,
+    "fixed_checks": False,
+    "dialect": "range",
+}
+
+_BASES = {
+    "x86_64": CrashRules("x86_64", low_limit=64 * TIB, bottom_up=True, total_is_span=True, after_numa=False),
+    "i386": CrashRules("i386", low_limit=4 * GIB, bottom_up=True, total_is_span=True, after_numa=False),
+    "arm64": CrashRules(
+        "arm64",
+        align=2 * MIB,
+        fixed_align=2 * MIB,
+        low_limit=None,
+        low_start=0,
+        high_limit=1 << 48,
+        high_start=0,
+        page_rounded=True,
+        low_limit_is_4g=False,
+        fixed_checks=True,
+        sparse_first=True,
+        dialect="range",
+        mirror="kernelcore",
+    ),
+    "riscv64": CrashRules(
+        "riscv64", align=2 * MIB, fixed_align=2 * MIB, low_limit=None, low_start=0, page_rounded=True, modelled=False
+    ),
+    "ppc64": CrashRules("ppc64", align=4096, fixed_align=4096, low_limit=None, modelled=False),
+    "s390x": CrashRules("s390x", align=MIB, fixed_align=MIB, low_limit=None, modelled=False),
+    "loongarch64": CrashRules("loongarch64", align=2 * MIB, fixed_align=2 * MIB, low_limit=4 * GIB, modelled=False),
+}
+
+CHANGES = (
+    CrashChange(
+        _X86,
+        (2, 6, 37),
+        {"bottom_up": False, "low_limit": 896 * MIB},
+        "arch/x86/kernel/setup.c reserve_crashkernel(), CRASH_KERNEL_ADDR_MAX",
+        "logs",
+    ),
+    CrashChange(("i386",), (2, 6, 37), {"low_limit": 512 * MIB, "high_limit": 512 * MIB}, "the same, 32 bit", "logs"),
+    CrashChange(_X86, (3, 3, 0), {"total_is_span": False}, "memblock_phys_mem_size() in reserve_crashkernel()", "logs"),
+    CrashChange(
+        _X86,
+        (3, 9, 0),
+        {"words": "plain-then-high", "suffixes": (",high", ",low"), "low_default": "swiotlb-72M"},
+        "kernel/kexec.c parse_crashkernel_suffix()",
+        "known",
+    ),
+    CrashChange(
+        _X86,
+        (3, 14, 0),
+        {"after_numa": True},
+        "x86/kexec: move reserve_crashkernel() behind SRAT parsing",
+        "logs",
+    ),
+    CrashChange(
+        _X86,
+        (4, 3, 0),
+        {"low_default": "swiotlb-256M"},
+        "reserve_crashkernel_low(), 256 MiB at least",
+        "read",
+    ),
+    CrashChange(
+        ("x86_64",),
+        (5, 2, 0),
+        {"low_limit": 4 * GIB, "plain_falls_up": True},
+        "arch/x86/kernel/setup.c reserve_crashkernel(), CRASH_ADDR_LOW_MAX",
+        "booted",
+    ),
+    CrashChange(
+        ("arm64",),
+        (5, 19, 0),
+        {"words": "plain-or-high", "suffixes": (",high", ",low"), "fixed_checks": False, "low_by_word": False},
+        "arch/arm64/mm/init.c reserve_crashkernel()",
+        "read",
+    ),
+    CrashChange(
+        ("x86_64", "i386", "arm64", "riscv64", "ppc64", "s390x", "loongarch64"),
+        (6, 0, 0),
+        {"total_rounded": True},
+        "kernel/crash_core.c parse_crashkernel_mem(), SZ_128M",
+        "booted",
+    ),
+    CrashChange(
+        _X86,
+        (6, 0, 0),
+        {"mirror": "kernelcore"},
+        "mm/memblock.c memblock_mark_mirror(), mirrored_kernelcore",
+        "read",
+    ),
+    CrashChange(
+        ("arm64",),
+        (6, 2, 0),
+        {"plain_falls_up": True, "low_default": "128M", "low_needs_room_below": True, "fallback_start": 0},
+        "arch/arm64/mm/init.c reserve_crashkernel()",
+        "known",
+    ),
+    CrashChange(
+        ("arm64",),
+        (6, 5, 0),
+        {"high_start": 4 * GIB, "high_falls_down": True, "low_needs_room_below": False, "fallback_start": None},
+        "arch/arm64/mm/init.c reserve_crashkernel(), CRASH_HIGH_SEARCH_BASE",
+        "read",
+    ),
+    CrashChange(
+        _X86,
+        (6, 7, 0),
+        {**_GENERIC, "fixed_align": 16 * MIB},
+        "kernel/crash_core.c reserve_crashkernel_generic()",
+        "booted",
+    ),
+    CrashChange(
+        ("arm64",),
+        (6, 7, 0),
+        {**_GENERIC, "low_default": "128M"},
+        "kernel/crash_core.c reserve_crashkernel_generic()",
+        "booted",
+    ),
+    CrashChange(
+        ("riscv64", "loongarch64"),
+        (6, 7, 0),
+        {**_GENERIC, "low_default": "128M"},
+        "kernel/crash_core.c reserve_crashkernel_generic()",
+        "read",
+    ),
+    CrashChange(
+        ("x86_64", "i386", "arm64", "riscv64", "loongarch64"),
+        (6, 12, 0),
+        {"size_checked": True},
+        "kernel/crash_reserve.c parse_crashkernel()",
+        "booted",
+    ),
+    CrashChange(
+        ("x86_64", "i386", "arm64", "riscv64", "loongarch64"),
+        (6, 17, 0),
+        {"suffixes": (",high", ",low", ",cma")},
+        "kernel/crash_reserve.c suffix_tbl",
+        "booted",
+    ),
+    CrashChange(
+        ("arm64",),
+        (7, 0, 0),
+        {"sparse_first": False},
+        "arch/arm64/mm/init.c bootmem_init(): sparse_init() moved to mm_core_init_early()",
+        "read",
+    ),
+)
+
+VENDORS = (
+    Vendor(
+        ".el7", 0, ("x86_64",), {"after_numa": True, "total_rounded": True, "auto": "el7"},
+        "RHEL 7 Kernel Administration Guide, memory requirements for kdump",
+    ),
+    Vendor(
+        ".el8", 0, ("x86_64",), {"total_rounded": True, "auto": "1G-64G:160M,64G-1T:256M,1T-:512M"},
+        "RHEL 8 kernel-core default crashkernel.default",
+    ),
+    Vendor(".el8", 0, ("arm64",), {"total_rounded": True, "auto": "2G-:448M"}, "the same"),
+    Vendor(
+        ".el8", 0, ("ppc64",),
+        {"total_rounded": True, "auto": "2G-4G:384M,4G-16G:512M,16G-64G:1G,64G-128G:2G,128G-:4G"}, "the same",
+    ),
+    Vendor(".el8", 0, ("s390x",), {"total_rounded": True, "auto": "4G-64G:160M,64G-1T:256M,1T-:512M"}, "the same"),
+    # A region that ends above 896 MiB was seen with build 147 (8.1), whose version alone says otherwise.
+    Vendor(
+        ".el8", 147, ("x86_64",), {"low_limit": 4 * GIB, "plain_falls_up": True},
+        "a region between 656 and 912 MiB on 4.18.0-147.el8",
+    ),
+    Vendor(
+        ".el8", 240, ("x86_64",), {"auto": "1G-4G:160M,4G-64G:192M,64G-1T:256M,1T-:512M"},
+        "RHEL 8.3 kernel-core default crashkernel.default",
+    ),
+    Vendor(".el9", 0, ("x86_64", "arm64", "ppc64", "s390x"), {"total_rounded": True}, "RHEL 9 kernel/crash_core.c"),
+)  # fmt: skip
+
+
+def crash_rules(arch: str, version: KernelVersion) -> CrashRules:
+    """Return how this kernel reserves; for an architecture that is not known here, rules that only give the size."""
+    rules = _BASES.get(arch) or CrashRules(arch, low_limit=None, modelled=False)
+    for change in CHANGES:
+        if arch in change.arches and version.at_least(*change.since):
+            rules = replace(rules, **change.fields)
+    build = _build(version.release)
+    for vendor in VENDORS:
+        if arch in vendor.arches and vendor.mark in version.release and build >= vendor.build:
+            rules = replace(rules, **vendor.fields)
+    return rules
+
+
+def _build(release: str) -> int:
+    # The first number after the dash: 147 in 4.18.0-147.el8.x86_64.
+    digits = release.partition("-")[2].partition(".")[0]
+    return int(digits) if digits.isdigit() else 0
