@@ -1,17 +1,26 @@
 # What a person types. Each target does all that a fresh machine needs.
-UV ?= $(shell command -v uv 2>/dev/null || echo .venv-uv/bin/uv)
+
+# A uv that works, from PATH if there is one (a shim that only says "not found" does not count), else our own.
+ifndef UV
+UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo .venv-uv/bin/uv)
+endif
 RUN := $(UV) run --frozen
 PYTEST := $(RUN) pytest
+# Tests run side by side; a guest under emulation keeps one CPU busy.
+WORKERS ?= $(shell nproc)
 
-.PHONY: help env system test check lab demo pyz purgatory bench lab-crashkernel lab-zones clean
+# The interpreter of this machine, never a downloaded one.
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: help env system test check unit lab demo pyz purgatory bench lab-crashkernel lab-zones clean
 
 help:            ## show these lines
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
-$(UV):
-	python3 -m venv .venv-uv && .venv-uv/bin/pip -q install uv
+.venv-uv/bin/uv:
+	@sh tools/get-uv
 
-env: | $(UV)     ## the locked Python environment
+env: | $(filter .venv-uv/bin/uv,$(UV))     ## the locked Python environment
 	@$(UV) sync -q --frozen
 
 system:          ## Debian packages that the lab needs (installs them when root)
@@ -22,9 +31,13 @@ check: env       ## linters and type checkers
 	$(RUN) ruff check src tests bench
 	$(RUN) mypy
 
-test: env system check  ## everything: linters, unit, property, golden and lab tests
-	$(PYTEST) -q -m "not lab" -n 2
-	$(PYTEST) -q -m lab
+unit: env        ## the tests that boot nothing
+	$(PYTEST) -q -m "not lab" -n $(WORKERS)
+
+lab: env system  ## the tests that boot real kernels in QEMU
+	$(PYTEST) -q -m lab -n $(WORKERS)
+
+test: env system check unit lab  ## everything: linters, unit, property, golden and lab tests
 
 demo: env system ## load a second kernel in a guest and crash into it
 	$(RUN) kexeckit rehearse
@@ -36,7 +49,8 @@ purgatory: env   ## rebuild what runs between the two kernels
 	$(RUN) python -m kexeckit.purgatory.build
 
 bench: env       ## the benchmarks of docs/benchmarks.md
+	@sh tools/system-packages bench
 	$(RUN) python -m bench
 
-clean:
+clean:           ## remove what was built; the lab's cache of kernels stays
 	rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
