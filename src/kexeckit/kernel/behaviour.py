@@ -32,6 +32,8 @@ class KernelBehaviour:
         exclude_stops_at_partial: crash_exclude_mem_range() gives up after the first partial overlap.
         pgd_separate_page: The PGD of the identity tables is a control page of its own.
         gb_leaf_only_when_full: 1 GiB identity leaves only where the whole GiB is asked for.
+        jump_copies_per_page: How often the jump copies each page of a normal x86_64 image: 3 where it exchanges
+            source and destination through the swap page.
         ident_link_no_pti: Upper identity-table links carry _PAGE_NOPTISHADOW (bit 58).
         efi_config_mapped: The identity tables cover the EFI configuration table array, too.
         acpi_map_drops_last_byte: The identity tables leave out the last byte of each ACPI region.
@@ -50,6 +52,7 @@ class KernelBehaviour:
     exclude_stops_at_partial: bool = True
     pgd_separate_page: bool = False
     gb_leaf_only_when_full: bool = False
+    jump_copies_per_page: int = 3
     ident_link_no_pti: bool = False
     efi_config_mapped: bool = False
     acpi_map_drops_last_byte: bool = True
@@ -97,6 +100,7 @@ CHANGES = (
         "booted",
         ((6, 12, 13), (6, 6, 76)),
     ),
+    Change("jump_copies_per_page", 1, (6, 14), "arch/x86/kernel/relocate_kernel_64.S swap_pages", "read"),
     Change(
         "ident_link_no_pti",
         True,

@@ -1,0 +1,158 @@
+"""The image in the running kernel: cost, entries, and what the kernel refuses."""
+
+import errno
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+
+import pytest
+
+from kexeckit.kernel.behaviour import behaviour_of
+from kexeckit.kernel.kimage import DONE, image_cost, indirection_pages
+from kexeckit.kernel.kimage_check import (
+    NO_LIMIT,
+    X86_64_LIMIT_LA57,
+    ImageLimits,
+    RawSegment,
+    check_kexec_load,
+    check_segments,
+)
+from kexeckit.kernel.kimage_pages import OutOfPagesError, load_normal_image
+from kexeckit.kernel.page_tables.geometry import TablePages
+from kexeckit.kernel.version import parse_kernel_version
+from kexeckit.memory.range import MemRange
+from kexeckit.memory.units import MIB
+
+CRASH = MemRange(0xAE000000, 0xBE000000)
+LIMITS = ImageLimits(CRASH, total_pages=100_000)
+GOOD = RawSegment(0xAE000000, 0x2000, 0x1800, "kernel")
+
+
+def pages_of(number: int, start: int = MIB) -> MemRange:
+    """A range of so many pages."""
+    return MemRange.from_size(start, number * 4096)
+
+
+@pytest.mark.parametrize(("pages", "chain"), [(1024, 3), (510, 1), (511, 2), (1, 1)])
+def test_a_page_of_entries_holds_511(pages: int, chain: int) -> None:
+    """One entry for the destination, one per page; DONE may take the link's word."""
+    assert indirection_pages([pages_of(pages)]) == chain
+    image = load_normal_image([pages_of(pages)], count(1 << 30, 4096))
+    assert len(image.chain) == chain
+    assert list(image.entries())[-1] == DONE
+
+
+def test_empty_image_is_done_at_once() -> None:
+    """What the head of a crash image looks like."""
+    image = load_normal_image([], iter(()))
+    assert list(image.entries()) == [DONE]
+
+
+def test_cost_of_a_normal_image() -> None:
+    """Source pages, entries, tables, swap page; 5.10 to 6.13 move each page three times."""
+    tables = TablePages(pgd=1, pud=1, pmd=3)
+    segments = [pages_of(1024), pages_of(2, 64 * MIB)]
+    old = image_cost(segments, tables, behaviour_of(parse_kernel_version("6.1")), crash=False)
+    assert (old.source_pages, old.indirection_pages, old.entries) == (1026, 3, 1028)
+    assert (old.code_pages, old.table_pages, old.swap_pages, old.vmcoreinfo_pages) == (2, 4, 1, 0)
+    assert (old.control_pages, old.total_pages) == (7, 1026 + 3 + 7)
+    assert (old.bytes_placed, old.bytes_copied) == (1026 * 4096, 3 * 1026 * 4096)
+    new = image_cost(segments, tables, behaviour_of(parse_kernel_version("6.14")), crash=False)
+    assert (new.code_pages, new.table_pages, new.bytes_copied) == (1, 5, 1026 * 4096)
+    assert new.total_pages == old.total_pages
+
+
+def test_cost_of_a_crash_image() -> None:
+    """Nothing is copied; control pages come out of the reservation, with one for vmcoreinfo."""
+    cost = image_cost([CRASH], TablePages(pgd=1, pud=1), behaviour_of(parse_kernel_version("6.1")), crash=True)
+    assert (cost.source_pages, cost.indirection_pages, cost.bytes_copied, cost.entries) == (0, 0, 0, 0)
+    assert (cost.control_pages, cost.from_region) == (4, True)
+
+
+def test_page_out_of_a_destination_is_parked_until_its_turn() -> None:
+    """The allocator gives the second destination first; it becomes its own source later."""
+    given: Iterator[int] = iter([0x200000, MIB + 4096, 0x201000])
+    image = load_normal_image([pages_of(2)], given)
+    assert list(image.copies()) == [(0x201000, MIB), (MIB + 4096, MIB + 4096)]
+    assert image.moved == 0
+
+
+def test_source_moves_when_its_destination_is_handed_out() -> None:
+    """The first page's content moves into its place, and its old page serves the second."""
+    given: Iterator[int] = iter([0x200000, 0x201000, MIB])
+    image = load_normal_image([pages_of(2)], given)
+    assert list(image.copies()) == [(MIB, MIB), (0x201000, MIB + 4096)]
+    assert image.moved == 1
+
+
+def test_allocator_that_runs_dry_is_enomem() -> None:
+    """Nothing is half loaded: it is an error."""
+    with pytest.raises(OutOfPagesError, match="no free page"):
+        load_normal_image([pages_of(2)], iter([0x200000]))
+
+
+def test_good_image_is_accepted() -> None:
+    """Entry and segments inside the crash region."""
+    assert check_kexec_load(0xAE000000, [GOOD], LIMITS, crash=True) is None
+    assert check_kexec_load(5, [], LIMITS, crash=True) is None
+
+
+@pytest.mark.parametrize(
+    ("segments", "entry", "limits", "number", "why"),
+    [
+        ([GOOD] * 17, 0, LIMITS, errno.EINVAL, "at most 16"),
+        ([GOOD], 0xBE000000, LIMITS, errno.EADDRNOTAVAIL, "entry 0xbe000000 is outside"),
+        ([GOOD], 0xAE000000, ImageLimits(), errno.EADDRNOTAVAIL, "there is none"),
+        ([replace(GOOD, mem=2**64 - 4096)], 0xAE000000, LIMITS, errno.EADDRNOTAVAIL, "wraps"),
+        ([replace(GOOD, mem=0xAE000010)], 0xAE000000, LIMITS, errno.EADDRNOTAVAIL, "whole pages"),
+        ([replace(GOOD, memsz=0x1801)], 0xAE000000, LIMITS, errno.EADDRNOTAVAIL, "whole pages"),
+        (
+            [replace(GOOD, mem=(1 << 46) - 0x1000)],
+            0xAE000000,
+            LIMITS,
+            errno.EADDRNOTAVAIL,
+            "the limit is 0x3fffffffffff",
+        ),
+        ([GOOD, GOOD], 0xAE000000, LIMITS, errno.EINVAL, "overlaps kernel"),
+        ([replace(GOOD, bufsz=0x2001)], 0xAE000000, LIMITS, errno.EINVAL, "of content"),
+        ([GOOD], 0xAE000000, replace(LIMITS, total_pages=3), errno.EINVAL, "kernel takes 2 pages, half of RAM is 1"),
+        (
+            [GOOD, replace(GOOD, mem=0xAF000000)],
+            0xAE000000,
+            replace(LIMITS, total_pages=7),
+            errno.EINVAL,
+            "all segments take 4 pages, half of RAM is 3",
+        ),
+        ([replace(GOOD, mem=0xBDFFF000)], 0xAE000000, LIMITS, errno.EADDRNOTAVAIL, "outside the main crash region"),
+        ([replace(GOOD, mem=0x1000)], 0xAE000000, LIMITS, errno.EADDRNOTAVAIL, "outside the main crash region"),
+    ],
+)
+def test_each_limit_has_the_kernels_errno(
+    segments: list[RawSegment], entry: int, limits: ImageLimits, number: int, why: str
+) -> None:
+    """One refusal per check."""
+    found = check_kexec_load(entry, segments, limits, crash=True)
+    assert found is not None
+    assert found.errno == number
+    assert why in found.why
+
+
+def test_order_of_checks_decides_the_errno() -> None:
+    """Unaligned and overlapping: the address is looked at first. Overlap before size."""
+    unaligned = replace(GOOD, mem=0xAE000010)
+    first = check_segments([GOOD, unaligned], LIMITS, crash=True)
+    assert first is not None
+    assert (first.name, first.segment) == ("EADDRNOTAVAIL", 1)
+    both = check_segments([GOOD, replace(GOOD, bufsz=0x3000)], LIMITS, crash=True)
+    assert both is not None
+    assert both.why == "kernel overlaps kernel"
+
+
+def test_unknown_memory_leaves_its_check_out() -> None:
+    """Nothing is guessed; other limits still hold."""
+    huge = RawSegment(MIB, 1 << 40, 1, "huge")
+    assert check_segments([huge], ImageLimits(), crash=False) is None
+    far = RawSegment(1 << 47, 4096, 1, "far")
+    assert check_segments([far], ImageLimits(destination=X86_64_LIMIT_LA57), crash=False) is None
+    assert check_segments([far], ImageLimits(destination=NO_LIMIT), crash=False) is None
+    assert check_segments([far], ImageLimits(), crash=False) is not None
