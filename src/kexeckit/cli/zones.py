@@ -14,6 +14,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--afford", action="store_true", help="also say how large a kernelcore= can be before ZONE_MOVABLE is gone"
     )
+    parser.add_argument(
+        "--efi-map", metavar="FILE", help="a raw EFI memory map: which memory is mirrored, whatever the source says"
+    )
 
 
 def run(args: Namespace) -> int:
@@ -24,7 +27,8 @@ def run(args: Namespace) -> int:
     from kexeckit.system.sysroot import open_sysroot
     from kexeckit.system.zone_input import read_zone_question
 
-    question = read_zone_question(open_sysroot(args.root), args.words, args.arch, args.kernel_version)
+    raw = _file(args.efi_map) if args.efi_map else None
+    question = read_zone_question(open_sysroot(args.root), args.words, args.arch, args.kernel_version, raw)
     prediction = predict_zones(question.machine, question.parameters, question.behaviour)
     costs = node_costs(question.machine, question.parameters, prediction)
     afford = affordable_kernelcore(question.machine, question.behaviour) if args.afford else None
@@ -35,3 +39,13 @@ def run(args: Namespace) -> int:
     else:
         print(render_zones(prediction, costs, afford))
     return 0
+
+
+def _file(path: str) -> bytes:
+    from kexeckit.errors import UsageError
+    from kexeckit.system.sysroot import open_sysroot
+
+    single = open_sysroot(path).single_file
+    if single is None:
+        raise UsageError(f"{path} is a folder or an archive; --efi-map takes a file")
+    return single.data

@@ -12,10 +12,12 @@ from typing import Any
 from kexeckit.errors import InputError, KexeckitError, UnavailableError
 from kexeckit.formats.bootlog.boot import BootLog, parse_boot_log
 from kexeckit.formats.bootlog.efi import efi_map
+from kexeckit.formats.efi_memory_map import mirrored_memory, parse_efi_memory_map
 from kexeckit.formats.firmware_memmap import make_firmware_map, parse_memmap_entry
 from kexeckit.formats.iomem import parse_iomem
 from kexeckit.formats.machine_toml import parse_machine_toml
 from kexeckit.formats.srat import parse_srat
+from kexeckit.formats.sysfs_crash import parse_efi_descriptor
 from kexeckit.formats.zoneinfo import parse_zoneinfo
 from kexeckit.kernel.e820 import Table, make_table
 from kexeckit.kernel.version import KernelVersion, parse_kernel_version
@@ -28,7 +30,7 @@ from kexeckit.kernel.zones.from_parts import (
     parts_of_description,
 )
 from kexeckit.kernel.zones.limits import DMA
-from kexeckit.kernel.zones.machine import Reason, ZoneMachine
+from kexeckit.kernel.zones.machine import Reason, ZoneMachine, with_mirror
 from kexeckit.kernel.zones.parameters import ZoneParameters, parse_zone_parameters, replace_words
 from kexeckit.memory.rangeset import EMPTY, RangeSet
 from kexeckit.system.collect import BOOT_PARAMS, IOMEM, MEMMAP, read_arch, read_release
@@ -38,6 +40,7 @@ SRAT = "/sys/firmware/acpi/tables/SRAT"
 NODES = "/sys/devices/system/node"
 BLOCK_SIZE = "/sys/devices/system/memory/block_size_bytes"
 ZONEINFO = "/proc/zoneinfo"
+RUNTIME_MAP = "/sys/firmware/efi/runtime-map"
 BOOT_LOGS = ("/dmesg", "/var/log/dmesg", "/sos_commands/kernel/dmesg", "/var/log/boot.msg", "/var/log/kern.log")
 # Where nothing names a version, the rules of the newest kernels are used, and the reasons say so.
 NEWEST = "7.2"
@@ -64,7 +67,11 @@ class ZoneQuestion:
 
 
 def read_zone_question(
-    root: Sysroot, typed: list[str], arch: str | None = None, release: str | None = None
+    root: Sysroot,
+    typed: list[str],
+    arch: str | None = None,
+    release: str | None = None,
+    raw_efi_map: bytes | None = None,
 ) -> ZoneQuestion:
     """Read a machine and put a question about it together.
 
@@ -73,11 +80,22 @@ def read_zone_question(
         typed: Words of a kernel command line; they replace those of the same names in the source's.
         arch: Machine name, to override the source's.
         release: Kernel release, to override the source's.
+        raw_efi_map: The firmware's EFI memory map; it says which memory is mirrored, whatever the source says.
 
     Raises:
         InputError: The source cannot be understood.
         UnavailableError: The source has no memory map in it.
     """
+    question = _question_of(root, typed, arch, release)
+    if raw_efi_map is None:
+        return question
+    mirrored = mirrored_memory(parse_efi_memory_map(raw_efi_map, "the EFI memory map"))
+    plain = (replace(r, mirror=False) for r in question.machine.regions)
+    machine = replace(question.machine, regions=with_mirror(plain, mirrored), mirror_known=True)
+    return replace(question, machine=machine)
+
+
+def _question_of(root: Sysroot, typed: list[str], arch: str | None, release: str | None) -> ZoneQuestion:
     single = root.single_file
     if single is None:
         return _from_root(root, typed, arch, release)
@@ -144,14 +162,15 @@ def _from_root(root: Sysroot, typed: list[str], arch: str | None, release: str |
         if machine:
             return _question(machine, unknown, behaviour, cmdline, log.source)
     mirrored = RangeSet(e.range for e in efi_map(log) if e.mirrored) if log else EMPTY
+    runtime = _mirrored_runtime(root)
     parts = MachineParts(
         arch=name,
         cmdline=cmdline,
         table=table,
         memory=EMPTY if table else _iomem_memory(root, name, unknown),
         **_node_parts(root, log, unknown),
-        mirrored=mirrored,
-        mirror_known=bool(mirrored) or not _may_be_mirrored(root, log),
+        mirrored=mirrored | runtime,
+        mirror_known=bool(mirrored) or not (runtime or _may_be_mirrored(root, log)),
         zone_dma=_has_zone_dma(root),
     )
     return _question(machine_from_parts(parts, behaviour), unknown, behaviour, cmdline, root.label("/"))
@@ -261,6 +280,16 @@ def _may_be_mirrored(root: Sysroot, log: BootLog | None) -> bool:
     if log and log.whole:
         return has_mirror_line(log)
     return root.exists("/sys/firmware/efi")
+
+
+def _mirrored_runtime(root: Sysroot) -> RangeSet:
+    # Only memory of runtime services is shown here, so this can say that there is mirrored memory, not where it ends.
+    if not root.exists(RUNTIME_MAP):
+        return EMPTY
+    names = ("type", "phys_addr", "virt_addr", "num_pages", "attribute")
+    folders = [f"{RUNTIME_MAP}/{n}" for n in root.listdir(RUNTIME_MAP) if n.isdigit()]
+    texts = (({n: root.read_text(f"{f}/{n}") for n in names}, root.label(f)) for f in folders)
+    return mirrored_memory(parse_efi_descriptor(fields, label) for fields, label in texts)
 
 
 def _has_zone_dma(root: Sysroot) -> bool | None:

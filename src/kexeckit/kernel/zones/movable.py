@@ -95,9 +95,7 @@ def _from_hotplug(machine: ZoneMachine, parameters: ZoneParameters, behaviour: Z
 def _from_mirror(machine: ZoneMachine, parameters: ZoneParameters, behaviour: ZoneBehaviour) -> MovableStarts:
     warnings: tuple[str, ...] = ()
     if parameters.kernelcore or parameters.movablecore:
-        warnings = (
-            "kernelcore=mirror makes the kernel ignore sizes in kernelcore= and movablecore=, without a message",
-        )
+        warnings = ("kernelcore=mirror makes the kernel ignore the sizes of both words, without a message",)
     if behaviour.mirror_needs_mirror and not machine.has_mirror:
         return MovableStarts({}, (*warnings, NO_MIRROR), (Reason("movable", "no memory is mirrored", SOURCE),))
     if behaviour.mirror_off_in_kdump and machine.kdump:
@@ -107,9 +105,7 @@ def _from_mirror(machine: ZoneMachine, parameters: ZoneParameters, behaviour: Zo
     high = [r for r in plain if _base(r, machine.page_size, behaviour) >= border]
     if len(high) < len(plain):
         warnings = (*warnings, UNMIRRORED)
-    text = (
-        "kernelcore=mirror: ZONE_MOVABLE begins at the lowest memory of a node, at or above 4 GiB, that is not mirrored"
-    )
+    text = "kernelcore=mirror: ZONE_MOVABLE begins at a node's lowest memory from 4 GiB on that is not mirrored"
     if not machine.has_mirror:
         text = "no memory is mirrored, and this kernel makes all memory at or above 4 GiB movable then"
     return MovableStarts(_lowest(high, machine.page_size, behaviour), warnings, (Reason("movable", text, SOURCE),))
