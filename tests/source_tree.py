@@ -58,7 +58,7 @@ def modules(*folders: str) -> tuple[Module, ...]:
     out = []
     for path in files(".py"):
         name = str(path.relative_to(ROOT))
-        if name.split("/")[0] in folders:
+        if name.split("/", maxsplit=1)[0] in folders:
             text = path.read_text("utf-8")
             out.append(Module(name, text, ast.parse(text, name)))
     return tuple(out)

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from source_tree import ROOT, files
 
 TEXT = (".py", ".md", ".toml", ".c", ".h", ".S", ".lds", ".sh", ".txt", ".json", ".rules", ".service", "")

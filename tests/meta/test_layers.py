@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+
 from source_tree import Module, imports, modules
 
 # A package may import one of a lower rank, or itself.
@@ -30,11 +31,11 @@ RANK = {
 }
 PURE = ("memory", "formats", "kernel", "plan", "render")
 # Files, processes, clock, chance, machine: none of it in a pure package.
-EFFECTS = frozenset(
-    "asyncio ctypes datetime fcntl fileinput getpass glob io locale logging mmap multiprocessing os pathlib platform "
-    "pwd random resource secrets select selectors shutil signal socket ssl subprocess sys tarfile tempfile threading "
-    "time urllib uuid zipfile".split()
-)
+EFFECTS = """
+asyncio ctypes datetime fcntl fileinput getpass glob io locale logging mmap multiprocessing os
+pathlib platform pwd random resource secrets select selectors shutil signal socket ssl subprocess
+sys tarfile tempfile threading time urllib uuid zipfile
+"""
 STANDARD_LIBRARY_ONLY = ("memory", "formats", "kernel", "plan", "purgatory", "system", "render", "cli", "errors")
 # Where a module may be a developer's tool, run as `python -m`: those with a main block speak for themselves.
 WITH_TOOLS = ("lab", "purgatory", "__main__")
@@ -74,7 +75,7 @@ def test_pure_packages_have_no_effects() -> None:
     wrong = []
     for module in SOURCES:
         if module.package in PURE:
-            found = [(line, name) for line, name in imports(module.tree) if name.split(".")[0] in EFFECTS]
+            found = [(line, name) for line, name in imports(module.tree) if name.split(".")[0] in EFFECTS.split()]
             found += list(_calls(module.tree, ("open", "input", "exec", "eval")))
             wrong += [f"{module.path}:{line} uses {name}" for line, name in found]
     assert not wrong
@@ -138,6 +139,6 @@ def _calls(tree: ast.AST, names: tuple[str, ...]) -> Iterator[tuple[int, str]]:
 
 def _attributes(tree: ast.AST, module: str, names: tuple[str, ...]) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            if node.value.id == module and node.attr in names:
-                yield node.lineno, f"{module}.{node.attr}"
+        match node:
+            case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name == module and attribute in names:
+                yield node.lineno, f"{module}.{attribute}"
