@@ -13,6 +13,8 @@ from pathlib import Path
 from random import Random
 
 from kexeckit.errors import KexeckitError, UnavailableError
+from kexeckit.formats.bootlog.boot import parse_boot_log
+from kexeckit.formats.bootlog.zones import printed_movable
 from kexeckit.kernel.zones.predict import ZonePrediction, predict_zones
 from kexeckit.lab.compare import Check
 from kexeckit.lab.image import GuestImage
@@ -42,6 +44,7 @@ class BootResult:
         words: The words.
         layout: The machine, in words.
         release: What ``uname -r`` said.
+        movable: How many nodes got a ZONE_MOVABLE.
         failed: Checks that did not agree, with the prediction they belong to; empty when all agreed.
         checks: How many checks were made.
         problem: Why there is no result, or empty.
@@ -53,6 +56,7 @@ class BootResult:
     words: tuple[str, ...]
     layout: str
     release: str = ""
+    movable: int = 0
     failed: tuple[tuple[str, Check], ...] = ()
     checks: int = 0
     problem: str = ""
@@ -95,7 +99,7 @@ def _boot(
 ) -> tuple[BootResult, GuestReport | None]:
     layout = _layout(machine)
     try:
-        report = _run(suite, machine, case.words)
+        report = _run_again(suite, machine, case.words)
     except UnavailableError as error:
         return BootResult(suite, machine.arch, case.form, case.words, layout, problem=str(error)), None
     failed: list[tuple[str, Check]] = []
@@ -114,8 +118,17 @@ def _boot(
             if not check.agrees:
                 failed.append((name, check))
     release = report.text("version").split()[2]
-    result = BootResult(suite, machine.arch, case.form, case.words, layout, release, tuple(failed), checks)
+    starts = printed_movable(parse_boot_log(report.text("dmesg"), "the guest's log")) or {}
+    result = BootResult(suite, machine.arch, case.form, case.words, layout, release, len(starts), tuple(failed), checks)
     return result, report
+
+
+def _run_again(suite: str, machine: ZoneMachineCase, words: tuple[str, ...]) -> GuestReport:
+    # Under emulation a guest now and then dies of corrupted flags, long after its zones were made; it gets another go.
+    try:
+        return _run(suite, machine, words)
+    except UnavailableError:
+        return _run(suite, machine, words)
 
 
 def _run(suite: str, machine: ZoneMachineCase, words: tuple[str, ...]) -> GuestReport:
@@ -192,6 +205,7 @@ def _record(result: BootResult, seed: int) -> dict[str, object]:
         "form": result.form,
         "words": list(result.words),
         "layout": result.layout,
+        "movable": result.movable,
         "checks": result.checks,
         "differ": [[name, c.subject, c.predicted, c.observed] for name, c in result.failed],
         "problem": result.problem,
