@@ -106,7 +106,7 @@ def identity(log: BootLog, asked: Asked) -> tuple[str, KernelVersion, list[str]]
     if not found:
         raise InputError(log.source, "the log does not show the architecture", remedy="name it with --arch")
     if asked.version:
-        return _ALIASES.get(found, found), asked.version, notes
+        return kernel_name(found), asked.version, notes
     release = log.release or log.image_release
     if not release:
         raise InputError(
@@ -118,9 +118,14 @@ def identity(log: BootLog, asked: Asked) -> tuple[str, KernelVersion, list[str]]
     if not log.release:
         notes.append(f"the kernel's version is taken from its file name: {release}")
     try:
-        return _ALIASES.get(found, found), parse_kernel_version(release), notes
+        return kernel_name(found), parse_kernel_version(release), notes
     except UsageError as error:
         raise InputError(log.source, str(error), remedy="name it with --kernel-version") from error
+
+
+def kernel_name(arch: str) -> str:
+    """Return the kernel's name of an architecture for one that ``uname -m`` or a distribution uses."""
+    return _ALIASES.get(arch, arch)
 
 
 def replaced(cmdline: str, words: Sequence[str]) -> str:

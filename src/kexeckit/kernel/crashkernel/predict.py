@@ -11,6 +11,7 @@ from kexeckit.kernel.crashkernel.early import EarlyMemory, early_memory
 from kexeckit.kernel.crashkernel.facts import ReservationInput
 from kexeckit.kernel.crashkernel.request import Request, evaluate
 from kexeckit.kernel.crashkernel.search import Placement, low_size, place
+from kexeckit.memory.units import MIB
 
 RESERVED = "reserved"
 FAILED = "failed"
@@ -123,7 +124,10 @@ def _unmodelled(blank: Reservation) -> Reservation:
     arch, base = blank.facts.rules.arch, blank.request.base
     doubt = Doubt("placement", _DOCUMENTED.get(arch, "its placement is not modelled"), ("main",), decides=True)
     start = base or None
-    candidates = (Candidate("main", start, start, 0, "the address that was asked for"),) if start else ()
+    usual = (128, 256, 512) if arch == "ppc64" else ()
+    candidates = tuple(Candidate("main", m * MIB, m * MIB, 0, f"half the RMA, or its cap, is {m} MiB") for m in usual)
+    if start:
+        candidates = (Candidate("main", start, start, 0, "the address that was asked for is free"),)
     region = CrashRegion(None, blank.request.size, "main", "Crash kernel")
     return replace(
         blank, outcome=NOT_DETERMINED, regions=(region,), doubts=(replace(doubt, candidates=candidates),),

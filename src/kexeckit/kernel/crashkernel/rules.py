@@ -47,6 +47,7 @@ class CrashRules:
         cma_first: The default CMA area is reserved before.
         sparse_first: struct pages are allocated before (arm64).
         fixed_checks: A given start is checked against memory and reservations one by one (arm64 before 5.19).
+        protected: The region is mapped by pages so that it can be made inaccessible (arm64).
         dialect: Wording of messages: ``mb`` ("Reserving 256MB"), ``range`` ("crashkernel reserved: a - b").
         auto: What ``crashkernel=auto`` means: empty for a bad value, else a range rule or ``el7``.
         modelled: The search itself is known here; False where only size and documented placement are.
@@ -78,6 +79,7 @@ class CrashRules:
     cma_first: bool = True
     sparse_first: bool = False
     fixed_checks: bool = False
+    protected: bool = False
     dialect: str = "mb"
     auto: str = ""
     modelled: bool = True
@@ -154,6 +156,7 @@ _BASES = {
         sparse_first=True,
         dialect="range",
         mirror="kernelcore",
+        protected=True,
     ),
     "riscv64": CrashRules(
         "riscv64", align=2 * MIB, fixed_align=2 * MIB, low_limit=None, low_start=0, page_rounded=True, modelled=False
