@@ -1,0 +1,76 @@
+"""`TarRoot`: a machine's files in a tar, as sosreport and supportconfig make them."""
+
+import tarfile
+from pathlib import PurePosixPath
+
+from kexeckit.errors import InputError, UnavailableError
+from kexeckit.system.sysroot import decode_text
+
+
+class TarRoot:
+    """A tar of a directory laid out like a root, possibly below one leading folder."""
+
+    live = False
+    single_file = None
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        try:
+            self._tar = tarfile.open(path)  # noqa: SIM115 -- held open for as long as the root is used
+            self._members = {_clean(m.name): m for m in self._tar.getmembers()}
+        except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+            raise InputError(path, f"not a readable tar: {error}", expected="a tar of a root") from error
+        self._prefix = _leading_folder(self._members)
+
+    def _member(self, name: str) -> tarfile.TarInfo:
+        wanted = f"{self._prefix}{name.lstrip('/')}"
+        if wanted not in self._members:
+            raise UnavailableError(f"{self.label(name)}: no such file in the archive")
+        return self._members[wanted]
+
+    def exists(self, name: str) -> bool:
+        """See `Sysroot.exists`."""
+        wanted = f"{self._prefix}{name.lstrip('/')}"
+        return wanted in self._members or any(m.startswith(wanted + "/") for m in self._members)
+
+    def read_bytes(self, name: str, limit: int | None = None) -> bytes:
+        """See `Sysroot.read_bytes`."""
+        member = self._member(name)
+        try:
+            file = self._tar.extractfile(member)
+            if file is None:
+                raise UnavailableError(f"{self.label(name)}: not a regular file in the archive")
+            return file.read(limit) if limit is not None else file.read()
+        except (tarfile.TarError, EOFError, OSError, KeyError) as error:
+            raise InputError(self.label(name), f"the archive is damaged here: {error}") from error
+
+    def read_text(self, name: str) -> str:
+        """See `Sysroot.read_text`."""
+        return decode_text(self.read_bytes(name))
+
+    def listdir(self, name: str) -> list[str]:
+        """See `Sysroot.listdir`."""
+        below = f"{self._prefix}{name.strip('/')}/"
+        found = sorted({m[len(below) :].split("/")[0] for m in self._members if m.startswith(below)})
+        if not found:
+            raise UnavailableError(f"{self.label(name)}: no such folder in the archive")
+        return found
+
+    def label(self, name: str) -> str:
+        """See `Sysroot.label`."""
+        return f"{self._path}:{name.lstrip('/')}"
+
+
+def _clean(name: str) -> str:
+    return str(PurePosixPath(name)).lstrip("/").removeprefix("./")
+
+
+def _leading_folder(members: dict[str, tarfile.TarInfo]) -> str:
+    # A sosreport has everything below one folder: the shortest path above a "proc/" or "sys/" is the root.
+    heads = [m[: m.index(mark)] for m in members for mark in ("proc/", "sys/") if _is_root_mark(m, mark)]
+    return min(heads, key=len, default="")
+
+
+def _is_root_mark(member: str, mark: str) -> bool:
+    # Only the first such folder counts: "root/proc/1/proc/" marks "root/".
+    return member.startswith(mark) or (f"/{mark}" in member and member.index(mark) == member.index(f"/{mark}") + 1)
