@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 
 from kexeckit.errors import KexeckitError, PlanError, UsageError
+from kexeckit.plan.efi_handover import EfiHandover
 from kexeckit.plan.facts import MachineFacts
 from kexeckit.plan.load_plan import LoadPlan, LoadRequest, Syscall
 from kexeckit.system.sysroot import Sysroot
@@ -48,6 +49,11 @@ def add_image_arguments(parser: ArgumentParser) -> None:
         help="what happens if a segment was damaged before the jump (default: %(default)s)",
     )
     parser.add_argument(
+        "--efi-map",
+        metavar="FILE",
+        help="hand over this raw EFI memory map, with a minimal system table (to try out mirrored memory)",
+    )
+    parser.add_argument(
         "--serial",
         metavar="PORT",
         help="I/O port for that message, 0 for none (default: from console= of the next kernel)",
@@ -79,6 +85,7 @@ def make_request(args: Namespace, running_cmdline: str) -> LoadRequest:
         on_damage=OnDamage[args.on_damage.upper()],
         serial_port=_port(args.serial),
         spin=getattr(args, "spin", False),
+        efi=_efi_handover(args.efi_map) if args.efi_map else None,
     )
 
 
@@ -119,6 +126,16 @@ def plan_image(request: LoadRequest, facts: MachineFacts, syscall: Syscall) -> L
         text = "; ".join(f"{f.invariant}: {f.text}" for f in findings)
         raise KexeckitError(f"the verifier rejects the plan: {text}", remedy="this is a defect of kexeckit: report it")
     return plan
+
+
+def _efi_handover(path: str) -> EfiHandover:
+    from kexeckit.formats.efi_memory_map import parse_efi_memory_map
+    from kexeckit.system.files import map_file
+
+    try:
+        return EfiHandover(parse_efi_memory_map(bytes(map_file(path).data), path))
+    except ValueError as error:
+        raise UsageError(f"--efi-map {path}: {error}") from error
 
 
 def _port(text: str | None) -> int | None:

@@ -72,7 +72,7 @@ def setup_blobs(request: LoadRequest, facts: MachineFacts, e820: MemoryMap) -> t
     beyond = e820.entries[E820_MAX_INLINE:]
     if beyond:
         blobs.append(SetupData(SETUP_E820_EXT, format_e820_entries(beyond)))
-    if facts.efi:
+    if facts.efi and not request.efi:
         efi = facts.efi
         blobs.append(SetupData(SETUP_EFI, efi_setup_payload(efi.fw_vendor, efi.runtime, efi.config_table, efi.smbios)))
     if request.rng_seed:
@@ -106,6 +106,9 @@ def _content(name: str, inputs: ImageInputs, handover: Handover, at: dict[str, M
             return format_elfcorehdr(inputs.core_header)
         case "setup_data":
             return format_setup_data(handover.blobs, at["setup_data"].start)
+        case "efi":
+            assert inputs.request.efi is not None
+            return inputs.request.efi.content(at["efi"].start)
         case "boot_params":
             return _boot_params(inputs, handover, at)
         case _:
@@ -115,6 +118,7 @@ def _content(name: str, inputs: ImageInputs, handover: Handover, at: dict[str, M
 def _boot_params(inputs: ImageInputs, handover: Handover, at: dict[str, MemRange]) -> bytes:
     base = at["boot_params"].start
     initrd, blobs = at.get("initrd"), at.get("setup_data")
+    own = inputs.request.efi
     fields = HandoverFields(
         header=inputs.image.header,
         cmdline_address=base + BOOT_PARAMS_SIZE,
@@ -122,7 +126,7 @@ def _boot_params(inputs: ImageInputs, handover: Handover, at: dict[str, MemRange
         initrd_size=len(inputs.request.initrd.data) if inputs.request.initrd else 0,
         setup_data=blobs.start if blobs else 0,
         rsdp=inputs.facts.rsdp,
-        efi=_efi_info(inputs.facts, base + _efi_map_offset(handover.cmdline)),
+        efi=own.info(at["efi"].start) if own else _efi_info(inputs.facts, base + _efi_map_offset(handover.cmdline)),
         e820=format_e820_entries(handover.e820),
     )
     running = inputs.facts.boot_params

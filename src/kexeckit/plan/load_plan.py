@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from kexeckit.formats.elfcorehdr import ElfCoreHeader
 from kexeckit.memory.memmap import MemoryMap
+from kexeckit.plan.efi_handover import EfiHandover
 from kexeckit.plan.handover import OldRam
 from kexeckit.plan.segment import Content, Segment
 from kexeckit.purgatory import OnDamage
@@ -39,6 +40,7 @@ class LoadRequest:
         on_damage: What the purgatory does when a segment is damaged.
         serial_port: I/O port on which it says so; None to take it from the command line; 0 for none.
         spin: Stop at the purgatory's first instruction, for tests that look at the machine there.
+        efi: An EFI memory map to hand over instead of what this machine's firmware left behind, or None.
     """
 
     kernel: NamedContent
@@ -50,6 +52,7 @@ class LoadRequest:
     on_damage: OnDamage = OnDamage.HALT
     serial_port: int | None = None
     spin: bool = False
+    efi: EfiHandover | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,6 +149,8 @@ def _requests(inputs: ImageInputs, handover: Handover) -> list[BufferRequest]:
     ]
     if inputs.request.initrd:
         out.append(_buffer("initrd", len(inputs.request.initrd.data), "may lie above 4 GiB (xloadflags bit 1)"))
+    if inputs.request.efi:
+        out.append(_buffer("efi", inputs.request.efi.size, "an EFI memory map as asked for, with its system table"))
     if handover.blobs:
         out.append(_buffer("setup_data", setup_data_size(handover.blobs), "read in place by the next kernel"))
     return out
