@@ -17,7 +17,7 @@ from kexeckit.formats.cmdline import split_words, values, without
 from kexeckit.formats.memparse import parse_integer
 from kexeckit.kernel.crashkernel.facts import ReservationInput
 from kexeckit.kernel.crashkernel.log_held import assumed_firmware, held_by_log, late_of
-from kexeckit.kernel.crashkernel.log_unshown import unshown_by_log
+from kexeckit.kernel.crashkernel.log_unshown import may_be_randomised, unshown_by_log
 from kexeckit.kernel.crashkernel.rules import CrashRules, crash_rules
 from kexeckit.kernel.crashkernel.search import Limits
 from kexeckit.kernel.e820 import Table, make_table
@@ -70,7 +70,8 @@ def facts_from_log(log: BootLog, asked: Asked) -> ReservationInput:
     cmdline = replaced(seen or "", asked.words)
     table, regions, more = _memory(log, arch)
     nodes = node_ranges(log)
-    held = held_by_log(log, rules, [n.range for n in nodes])
+    randomised = may_be_randomised(log, version, cmdline)
+    held = held_by_log(log, rules, [n.range for n in nodes], randomised=randomised)
     unshown = unshown_by_log(log, rules, version, cmdline, held)
     if unshown.firmware:
         held += assumed_firmware(held, [n.range for n in nodes])

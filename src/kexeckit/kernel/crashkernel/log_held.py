@@ -31,17 +31,20 @@ from kexeckit.memory.units import MIB, PAGE_SIZE, align_down, align_up
 # Tables that the kernel reserves by their address, drivers/firmware/efi: memattr.c, tpm.c, mokvar-table.c, efi.c. Their
 # sizes are not printed; a page stands for each, because only where it begins bounds what lies below.
 _EFI_RESERVED = ("MEMATTR", "TPMEventLog", "TPMFinalLog", "MOKvar", "RNG", "MEMRESERVE", "Unaccepted", "INITRD")
+# CONFIG_PHYSICAL_START, which no distribution changes.
+_LOAD = 16 * MIB
 ASSUMED = "EFI boot services memory, assumed"
 _EARLY = ("EFI table", "ACPI ")
 
 
-def held_by_log(log: BootLog, rules: CrashRules, ram: Sequence[MemRange]) -> list[Held]:
+def held_by_log(log: BootLog, rules: CrashRules, ram: Sequence[MemRange], *, randomised: bool) -> list[Held]:
     """Return what the log shows to be taken, sorted by address.
 
     Args:
         log: The boot.
         rules: Which of it comes before the reservation on this kernel.
         ram: memblock.memory as the log prints it, to find the top of a node's range.
+        randomised: The kernel may have been put at a random place.
     """
     out = [_held(log, t, _pages(t.range)) for t in (*reserved_tables(log), *setup_data(log), *mapping_tables(log))]
     disk = initrd(log)
@@ -56,7 +59,7 @@ def held_by_log(log: BootLog, rules: CrashRules, ram: Sequence[MemRange]) -> lis
             out.append(Held(span, f"EFI table {name}", _at(log, line)))
     services = (e for e in efi_map(log) if e.type in BOOT_SERVICES)
     out += [Held(e.range, f"EFI {e.name}", _at(log, e.line)) for e in services]
-    image = kernel_image(log, rules)
+    image = kernel_image(log, rules, randomised=randomised)
     return sorted([*out, *([image] if image else [])], key=lambda h: h.range)
 
 
@@ -81,8 +84,8 @@ def late_of(held: Iterable[Held]) -> tuple[MemRange, ...]:
     return tuple(h.range for h in held if not h.what.startswith(_EARLY))
 
 
-def kernel_image(log: BootLog, rules: CrashRules) -> Held | None:
-    """Return where the kernel image is, where the log shows it."""
+def kernel_image(log: BootLog, rules: CrashRules, *, randomised: bool) -> Held | None:
+    """Return where the kernel image is: where the log shows it, or where a kernel lies that is not put at random."""
     if rules.arch not in ("x86_64", "i386"):
         return None
     place = kernel_place(log)
@@ -92,6 +95,8 @@ def kernel_image(log: BootLog, rules: CrashRules) -> Held | None:
     if rules.arch == "i386" and end and size:
         span = clip(max(align_down(max(end - size[0] - 4 * MIB, 0), MIB), MIB), end)
         return Held(span, "kernel image", "initial memory mapped") if span else None
+    if size and not randomised:
+        return Held(MemRange.from_size(_LOAD, size[0]), "kernel image", f"{_at(log, size[1])}, at 16 MiB as built")
     return None
 
 

@@ -45,6 +45,11 @@ def unshown_by_log(
     )
 
 
+def may_be_randomised(log: BootLog, version: KernelVersion, cmdline: str) -> bool:
+    """Say whether the kernel may have been put at a random place."""
+    return version.at_least(3, 14) and not has_word(cmdline, "nokaslr") and not says_kaslr_disabled(log)
+
+
 def hidden_initrd(log: BootLog, cmdline: str) -> int | None:
     """Return the size of an initrd that must exist although no line says where (0: unknown), or None for none."""
     size = initrd_size(log)
@@ -59,7 +64,7 @@ def hidden_initrd(log: BootLog, cmdline: str) -> int | None:
 
 
 def _random_kernel(log: BootLog, rules: CrashRules, version: KernelVersion, cmdline: str) -> KernelImage | None:
-    if not version.at_least(3, 14) or has_word(cmdline, "nokaslr") or says_kaslr_disabled(log):
+    if not may_be_randomised(log, version, cmdline):
         return None
     found = image_size(log)
     size, source = (found[0], f"{log.source}:{found[1]}") if found else (_DEFAULT_IMAGE, "assumed")
