@@ -1,0 +1,117 @@
+"""A plan, up to the system call: beside kexec-tools for a large initrd, and from a standing start for a small one."""
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from measure import MIB, Cost, child_cost, interleaved, median_cost
+
+from kexeckit.lab.packages import fetch_kernel
+from kexeckit.lab.pyz import build_pyz
+
+LARGE = 200 * MIB
+SMALL = MIB
+ROUNDS = 9
+APPEND = "console=ttyS0 root=/dev/vda1 ro"
+HEAD = f"{'':28}{'wall':>9}{'fastest':>11}{'user+sys':>11}{'peak memory':>14}"
+
+
+def main() -> None:
+    """Print both parts."""
+    kernel = fetch_kernel("bookworm", "x86_64")
+    with tempfile.TemporaryDirectory(prefix="kexeckit-bench-") as folder:
+        print(f"kernel: {kernel.release}, {kernel.vmlinuz.stat().st_size / MIB:.1f} MiB")
+        _large(kernel.vmlinuz, Path(folder))
+        print()
+        _small(kernel.vmlinuz, Path(folder))
+
+
+def _initrd(folder: Path, size: int) -> Path:
+    # gzip's magic, then bytes that do not compress: what is inside does not matter to a loader.
+    # Written in pieces: a child's peak memory, as wait4(2) tells it, is never below that of the process it came from.
+    path, source = folder / f"initrd-{size}", random.Random(size)
+    with path.open("wb") as file:
+        file.write(b"\x1f\x8b\x08\x00" + source.randbytes(MIB - 4))
+        for _ in range(size // MIB - 1):
+            file.write(source.randbytes(MIB))
+    return path
+
+
+def _plan(program: list[str], kernel: Path, initrd: Path) -> list[str]:
+    return [*program, "plan", str(kernel), "--initrd", str(initrd), "--append", APPEND]
+
+
+def _large(kernel: Path, folder: Path) -> None:
+    initrd = _initrd(folder, LARGE)
+    kexec = shutil.which("kexec", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if kexec is None:
+        raise SystemExit("kexec-tools is not installed: sh tools/system-packages bench")
+    # Without CAP_SYS_BOOT neither program can load anything, on whatever kernel this runs.
+    harmless = ["setpriv", "--bounding-set=-sys_boot", "--inh-caps=-sys_boot"]
+    theirs = [*harmless, kexec, "-d", "-c", "-l", str(kernel), f"--initrd={initrd}", f"--command-line={APPEND}"]
+    ours = [*harmless, *_plan([str(Path(sys.executable).with_name("kexeckit"))], kernel, initrd)]
+    version = subprocess.run([kexec, "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    print(f"initrd: {LARGE // MIB} MiB; {ROUNDS} pairs of runs in turn, medians; page cache warm\n")
+    found = interleaved([ours, theirs], ROUNDS)
+    own, other = map(median_cost, found)
+    print(HEAD)
+    print(_row("kexeckit plan", found[0]))
+    print(_row(f"kexec -d -c -l ({version.split()[-1]})", found[1]))
+    print(
+        f"{'ratio':28}{own.wall / other.wall:>9.2f}{_fastest(found[0]) / _fastest(found[1]):>11.2f}{own.cpu / other.cpu:>11.2f}{own.peak / other.peak:>14.2f}"
+    )
+    files = kernel.stat().st_size + LARGE
+    print(f"\npeak memory / (kernel + initrd): kexeckit {own.peak / files:.2f}, kexec {other.peak / files:.2f}")
+
+
+def _row(name: str, costs: list[Cost]) -> str:
+    cost = median_cost(costs)
+    clock = f"{cost.wall * 1e3:>6.0f} ms{_fastest(costs) * 1e3:>8.0f} ms{cost.cpu * 1e3:>8.0f} ms"
+    return f"{name:28}{clock}{cost.peak / MIB:>10.0f} MiB"
+
+
+def _fastest(costs: list[Cost]) -> float:
+    return min(c.wall for c in costs)
+
+
+def _small(kernel: Path, folder: Path) -> None:
+    initrd = _initrd(folder, SMALL)
+    pyz = build_pyz(folder / "kexeckit.pyz")
+    programs = {
+        "python -c pass": [sys.executable, "-c", "pass"],
+        "kexeckit plan": _plan([str(Path(sys.executable).with_name("kexeckit"))], kernel, initrd),
+        "python -m kexeckit plan": _plan([sys.executable, "-m", "kexeckit"], kernel, initrd),
+        "kexeckit.pyz plan": _plan([sys.executable, str(pyz)], kernel, initrd),
+        "kexeckit status": [str(Path(sys.executable).with_name("kexeckit")), "status"],
+    }
+    print(f"initrd: {SMALL // MIB} MiB; {2 * ROUNDS} runs in turn, medians\n")
+    print(HEAD)
+    for name, costs in zip(programs, interleaved(list(programs.values()), 2 * ROUNDS), strict=True):
+        print(_row(name, costs))
+    print("\nwhere `kexeckit plan` spends it (by python -X importtime, which costs time too):")
+    for name, milliseconds in _shares(_plan([sys.executable, "-X", "importtime", "-m", "kexeckit"], kernel, initrd)):
+        print(f"  {name:26}{milliseconds:>6.0f} ms")
+
+
+def _shares(command: list[str]) -> list[tuple[str, float]]:
+    # Each line is "import time: SELF | CUMULATIVE | MODULE", in microseconds.
+    total = child_cost(command).wall * 1e3
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    own = standard = 0
+    for line in said.splitlines():
+        parts = line.removeprefix("import time:").split("|")
+        if len(parts) == 3 and parts[0].strip().isdigit():
+            if parts[2].strip().startswith("kexeckit"):
+                own += int(parts[0])
+            else:
+                standard += int(parts[0])
+    rest = total - (own + standard) / 1e3
+    return [("standard library", standard / 1e3), ("kexeckit's modules", own / 1e3), ("interpreter and the work", rest)]
+
+
+if __name__ == "__main__":
+    main()
