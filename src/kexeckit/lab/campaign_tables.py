@@ -1,0 +1,202 @@
+"""Identity tables, predicted and then read out of a machine that runs on them.
+
+``python -m kexeckit.lab.campaign_tables -n 16 --seed 1``: each random machine loads an image that only spins, jumps
+into it (by panic or on purpose), and is stopped there. CR3 and the tables are read over QEMU's monitor.
+"""
+
+import argparse
+import json
+import re
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from kexeckit.errors import UnavailableError
+from kexeckit.formats.iomem import parse_iomem
+from kexeckit.kernel.behaviour import behaviour_of
+from kexeckit.kernel.page_tables.calls import kernel_calls
+from kexeckit.kernel.page_tables.rule import kernel_rule
+from kexeckit.kernel.resource_walk import crash_regions_of
+from kexeckit.kernel.version import parse_kernel_version
+from kexeckit.lab.compare import Check
+from kexeckit.lab.guest import Guest
+from kexeckit.lab.image import GuestImage
+from kexeckit.lab.machine import Machine
+from kexeckit.lab.packages import SUITES, fetch_kernel
+from kexeckit.lab.placer_cases import PlacerMachine, random_placer_machine
+from kexeckit.lab.qmp import Qmp
+from kexeckit.lab.report import GuestRun
+from kexeckit.lab.tables_compare import compare_refusals, compare_tables, predict_tables, see_tables
+from kexeckit.memory.range import MemRange
+from kexeckit.memory.units import MIB
+
+__all__ = ["TablesCase", "TablesResult", "run_tables_campaign", "run_tables_case"]
+
+_SCRIPT = "/tables_guest.py"
+_CPUS = ("max", "max,-pdpe1gb", "max,-la57", "max,-pdpe1gb,-la57")
+_LA57 = 1 << 12
+_DEBIAN = re.compile(r"Debian (\d+\.\d+\.\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class TablesCase:
+    """One machine and one image.
+
+    Attributes:
+        suite: Debian suite of the kernel.
+        machine: The machine.
+        cpu: QEMU's CPU model: with or without 1 GiB pages and 5 levels.
+        crash: Jump by panic.
+        seed: For the image's segments.
+        firmware: Extra QEMU words for another firmware, or none.
+    """
+
+    suite: str
+    machine: PlacerMachine
+    cpu: str
+    crash: bool
+    seed: int
+    firmware: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        how = "crash" if self.crash else "normal"
+        return f"{self.suite} {self.machine}, {self.cpu}, {how}{', EFI' if self.firmware else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class TablesResult:
+    """One case, predicted and observed.
+
+    Attributes:
+        case: In words.
+        release: What the kernel calls itself.
+        levels: Levels that were in use.
+        checks: Each compared piece.
+        problem: Why there is no result, or empty.
+    """
+
+    case: str
+    release: str = ""
+    levels: int = 0
+    checks: tuple[Check, ...] = ()
+    problem: str = ""
+
+    @property
+    def failed(self) -> list[Check]:
+        """What does not agree."""
+        return [c for c in self.checks if not c.agrees]
+
+
+def run_tables_campaign(
+    count: int, seed: int, suites: tuple[str, ...] = SUITES, firmware: tuple[str, ...] = ()
+) -> Iterator[TablesResult]:
+    """Draw cases and run them."""
+    random = Random(seed)
+    for turn in range(count):
+        machine = random_placer_machine(random)
+        cpu = _CPUS[turn % len(_CPUS)]
+        suite, draw = suites[(turn // 2) % len(suites)], random.randrange(1 << 30)
+        case = TablesCase(suite, machine, cpu, turn % 2 == 0, draw, firmware)
+        try:
+            yield run_tables_case(case)
+        except UnavailableError as error:
+            yield TablesResult(str(case), problem=str(error))
+
+
+def run_tables_case(case: TablesCase, timeout: float = 300.0) -> TablesResult:
+    """Run one case.
+
+    Raises:
+        UnavailableError: QEMU is missing, or the guest did not come as far as the jump.
+    """
+    guest = Machine(
+        fetch_kernel(case.suite).vmlinuz,
+        memory=case.machine.memory,
+        append=" ".join(case.machine.words),
+        machine_options=(f"max-ram-below-4g={case.machine.below_4g // MIB}M",),
+        cpu_model=case.cpu,
+        extra=case.firmware,
+    )
+    spec = json.dumps({"crash": case.crash, "seed": case.seed})
+    start = "crash" if case.crash else f"python3 {_SCRIPT} jump"
+    job = f"run load python3 {_SCRIPT} load '{spec}' || finish 1\ncat /proc/meminfo >/tmp/meminfo\n"
+    job += f"emit meminfo /tmp/meminfo\n{start}\n"
+    files: tuple[tuple[str, bytes | Path], ...] = ((_SCRIPT, Path(__file__).with_name("tables_guest.py").read_bytes()),)
+    with Guest(guest, GuestImage(python=True, job=job, files=files)) as running:
+        if not running.wait_for("boot/meminfo", timeout):
+            report = GuestRun.from_guest(running, True, timeout).report("boot")
+            raise UnavailableError(f"the image was not loaded: {report.text('load.out')[-500:]}")
+        report = GuestRun.from_guest(running, False, timeout).report("boot")
+        answers = json.loads(report.text("load.out"))
+        with running.qmp() as monitor:
+            registers = _until_spinning(monitor, answers["segments"][0][0], running)
+            return _compare(case, report.text("iomem"), report.text("version"), answers, (monitor, registers))
+
+
+def _until_spinning(monitor: Qmp, entry: int, guest: Guest) -> dict[str, int]:
+    limit = time.monotonic() + 60
+    while time.monotonic() < limit:
+        text = monitor.human("info registers")
+        found = {name: int(value, 16) for name, value in re.findall(r"\b(RIP|CR3|CR4)=([0-9a-f]+)", text)}
+        if found.get("RIP") == entry:
+            monitor.stop()
+            return found
+        time.sleep(0.1)
+    raise UnavailableError(f"the guest never reached {entry:#x}; last lines of its console:\n{guest.console_tail()}")
+
+
+def _compare(
+    case: TablesCase, iomem: str, version: str, answers: dict[str, Any], stopped: tuple[Qmp, dict[str, int]]
+) -> TablesResult:
+    monitor, registers = stopped
+    tree = parse_iomem(iomem, "the guest's iomem")
+    stable = _DEBIAN.search(version)
+    behaviour = behaviour_of(parse_kernel_version(stable[1] if stable else version.split()[2]))
+    segments = [MemRange.from_size(mem, memsz) for mem, memsz, _ in answers["segments"]]
+    levels = 5 if registers["CR4"] & _LA57 else 4
+    region = crash_regions_of(tree).main
+    rule = kernel_rule(behaviour, gbpages="-pdpe1gb" not in case.cpu)
+    calls = kernel_calls(tree, behaviour, segments)
+    predicted = predict_tables(calls, rule, levels, behaviour, region if case.crash else None)
+    seen = see_tables(lambda at: monitor.read_physical(at, 4096), registers["CR3"], levels)
+    checks = [*compare_tables(predicted, seen), *compare_refusals(answers, region, levels, crash=case.crash)]
+    return TablesResult(str(case), version.split()[2], levels, tuple(checks))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a campaign and print it; 1 where anything differed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-n", type=int, default=16, help="how many machines (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="what to draw from (default: %(default)s)")
+    parser.add_argument("--suites", default=",".join(SUITES), help="Debian suites, separated by commas")
+    parser.add_argument("--bios", metavar="FILE", help="another firmware for the guests, such as OVMF.fd")
+    parser.add_argument("--out", type=Path, help="append one JSON line per machine to this file")
+    args = parser.parse_args(argv)
+    firmware = ("-bios", args.bios) if args.bios else ()
+    results = []
+    for result in run_tables_campaign(args.n, args.seed, tuple(args.suites.split(",")), firmware):
+        results.append(result)
+        _tell(len(results), result)
+        if args.out:
+            with args.out.open("a") as file:
+                file.write(json.dumps({"seed": args.seed, **asdict(result)}) + "\n")
+    bad = [r for r in results if r.failed or r.problem]
+    equal = sum(len(r.checks) for r in results if not r.failed)
+    sys.stdout.write(f"{len(results)} jumps, {len(results) - len(bad)} equal in all ({equal} checks), {len(bad)} not\n")
+    return 1 if bad else 0
+
+
+def _tell(number: int, result: TablesResult) -> None:
+    outcome = result.problem or (f"{len(result.failed)} DIFFER" if result.failed else f"all {len(result.checks)} equal")
+    lines = [f"{number:4} {result.case}, {result.levels} levels: {outcome}"]
+    lines += [f"       {c.subject}: predicted {c.predicted[:600]}, observed {c.observed[:600]}" for c in result.failed]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
