@@ -1,4 +1,4 @@
-"""Fakes that tests are built from: a bzImage, a machine laid out like a root, and a kernel with a kernel's semantics."""
+"""What tests are built from: a bzImage, a machine laid out like a root, and a kernel with a kernel's semantics."""
 
 import os
 import struct
@@ -259,5 +259,3 @@ def _raise_next(numbers: list[int]) -> None:
     number = numbers.pop(0) if numbers else 0
     if number:
         raise OSError(number, os.strerror(number))
-
-

@@ -77,12 +77,12 @@ class MemoryMap:
 
     def restricted(self, to: RangeSet) -> "MemoryMap":
         """Return the parts of the entries that lie inside `to`."""
-        parts = (MemoryEntry(r, e.kind) for e in self.entries for r in RangeSet((e.range,)) & to)
+        parts = (MemoryEntry(r, e.kind) for e in self.entries for r in RangeSet((e.range,)) & _near(e, to))
         return MemoryMap(tuple(parts))
 
     def without(self, gone: RangeSet) -> "MemoryMap":
         """Return the map with the addresses of `gone` described by nothing."""
-        parts = (MemoryEntry(r, e.kind) for e in self.entries for r in RangeSet((e.range,)) - gone)
+        parts = (MemoryEntry(r, e.kind) for e in self.entries for r in RangeSet((e.range,)) - _near(e, gone))
         return MemoryMap(tuple(parts))
 
     def painted(self, ranges: RangeSet, kind: MemoryKind) -> "MemoryMap":
@@ -103,3 +103,8 @@ class MemoryMap:
             else:
                 out.append(entry)
         return MemoryMap(tuple(out))
+
+
+def _near(entry: MemoryEntry, ranges: RangeSet) -> RangeSet:
+    # Only what touches an entry can change it: a map of n entries against m ranges stays O((n + m) log m).
+    return RangeSet(ranges.overlapping(entry.range))

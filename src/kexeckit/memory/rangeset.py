@@ -13,7 +13,7 @@ Warning: touching ranges become one here. Where the border between two neighbour
 two memblock regions on different nodes), use `MemoryMap` or keep a list of `MemRange`.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Self
 
@@ -119,14 +119,9 @@ class RangeSet:
 
     def overlapping(self, bound: MemRange) -> list[MemRange]:
         """Return the ranges, uncut, that share a byte with `bound`; O(log n + answer)."""
-        at = max(bisect_right(self._starts, bound.start) - 1, 0)
-        out = []
-        for r in self._ranges[at:]:
-            if r.start >= bound.end:
-                break
-            if r.overlaps(bound):
-                out.append(r)
-        return out
+        first = max(bisect_right(self._starts, bound.start) - 1, 0)
+        after = bisect_left(self._starts, bound.end, first)
+        return [r for r in self._ranges[first:after] if r.overlaps(bound)]
 
     def aligned_inwards(self, align: int) -> "RangeSet":
         """Return the set with each range shrunk to multiples of `align` bytes."""
