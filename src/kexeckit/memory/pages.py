@@ -9,6 +9,8 @@ number of intervals, because each interval remembers how many pages come before 
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from itertools import accumulate
+from operator import lt, sub
 
 
 class PageIntervals:
@@ -24,20 +26,16 @@ class PageIntervals:
     __slots__ = ("_before", "_ends", "_starts")
 
     def __init__(self, intervals: Iterable[tuple[int, int]]) -> None:
-        self._starts: list[int] = []
-        self._ends: list[int] = []
-        self._before: list[int] = []
-        total, last = 0, 0
-        for start, end in intervals:
-            if end <= start:
-                continue
-            if start < last:
-                raise ValueError(f"page interval {start}-{end} begins before the end of the one before it, {last}")
-            self._starts.append(start)
-            self._ends.append(end)
-            self._before.append(total)
-            total, last = total + end - start, end
-        self._before.append(total)
+        kept = [pair for pair in intervals if pair[0] < pair[1]]
+        self._starts = [start for start, _ in kept]
+        self._ends = [end for _, end in kept]
+        # Comparing whole lists keeps large machines cheap; the loop only runs to say which interval is wrong.
+        if any(map(lt, self._starts[1:], self._ends)):
+            wrong = next(
+                at for at, (start, end) in enumerate(zip(self._starts[1:], self._ends, strict=False)) if start < end
+            )
+            raise ValueError(f"page interval from {self._starts[wrong + 1]} begins before {self._ends[wrong]}")
+        self._before: list[int] = list(accumulate(map(sub, self._ends, self._starts), initial=0))
 
     def __len__(self) -> int:
         return len(self._starts)

@@ -65,10 +65,13 @@ def movable_zone_of(limits: tuple[ZoneLimit, ...]) -> ZoneLimit:
 
 
 def movable_starts(
-    machine: ZoneMachine, parameters: ZoneParameters, behaviour: ZoneBehaviour, limits: tuple[ZoneLimit, ...]
+    machine: ZoneMachine,
+    parameters: ZoneParameters,
+    behaviour: ZoneBehaviour,
+    limits: tuple[ZoneLimit, ...],
+    nodes: dict[int, PageIntervals],
 ) -> MovableStarts:
-    """Find the first movable page of each node."""
-    nodes = machine.node_pages()
+    """Find the first movable page of each node; `nodes` are the machine's own `node_pages()`."""
     if parameters.movable_node:
         found = _from_hotplug(machine, parameters, behaviour)
     elif parameters.mirror:

@@ -8,6 +8,7 @@ from kexeckit.kernel.zones.machine import Reason, ZoneMachine
 from kexeckit.kernel.zones.movable import MovableStarts, movable_starts, movable_zone_of
 from kexeckit.kernel.zones.parameters import ZoneParameters
 from kexeckit.kernel.zones.spans import NodeCut, ZoneSpan, node_zones
+from kexeckit.memory.pages import PageIntervals
 
 _WRAPPED = 1 << 63
 
@@ -64,24 +65,29 @@ def predict_zones(machine: ZoneMachine, parameters: ZoneParameters, behaviour: Z
     if parameters.mirror and not parameters.movable_node and not machine.mirror_known:
         reason = Reason("nodes", "not determined: some memory is mirrored, and the source does not show which")
         return ZonePrediction(machine.page_size, limits, (), parameters.warnings, (*machine.unknown, reason))
-    starts = movable_starts(machine, parameters, behaviour, limits)
-    nodes = _nodes(machine, parameters, limits, starts)
+    pages = machine.node_pages()
+    starts = movable_starts(machine, parameters, behaviour, limits, pages)
+    nodes = _nodes(machine, parameters, limits, starts, pages)
     warnings = (*parameters.warnings, *starts.warnings, *_wrapped(nodes))
     return ZonePrediction(machine.page_size, limits, nodes, warnings, (*machine.unknown, *starts.reasons))
 
 
 def _nodes(
-    machine: ZoneMachine, parameters: ZoneParameters, limits: tuple[ZoneLimit, ...], starts: MovableStarts
+    machine: ZoneMachine,
+    parameters: ZoneParameters,
+    limits: tuple[ZoneLimit, ...],
+    starts: MovableStarts,
+    pages: dict[int, PageIntervals],
 ) -> tuple[NodeZones, ...]:
     mirror = None
-    if parameters.mirror:
+    if parameters.mirror and starts.pfns:
         mirror = (machine.mirror_pages(mirror=True), machine.mirror_pages(mirror=False))
     end = movable_zone_of(limits).end_pfn
     made = {nid: NodeZones(nid, None, (), 0) for nid in machine.memoryless}
-    for nid, pages in machine.node_pages().items():
+    for nid, own in pages.items():
         start = starts.pfns.get(nid)
-        zones = node_zones(NodeCut(pages, start, end, mirror), limits)
-        made[nid] = NodeZones(nid, None if start is None else start * machine.page_size, zones, pages.total)
+        zones = node_zones(NodeCut(own, start, end, mirror), limits)
+        made[nid] = NodeZones(nid, None if start is None else start * machine.page_size, zones, own.total)
     return tuple(made[nid] for nid in sorted(made))
 
 
