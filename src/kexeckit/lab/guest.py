@@ -16,8 +16,10 @@ from typing import Self
 
 from kexeckit.errors import UnavailableError
 from kexeckit.lab.frames import RecordStream, parse_records
+from kexeckit.lab.gdb import Gdb
 from kexeckit.lab.image import GuestImage, format_image
 from kexeckit.lab.machine import Machine, MachineFiles, qemu_command
+from kexeckit.lab.qmp import Qmp
 
 __all__ = ["Guest", "Progress"]
 
@@ -25,6 +27,7 @@ Progress = Callable[[str], None]
 """Called with each line that appears on the console."""
 
 _CONSOLE_TAIL = 12
+_SOCKET_SECONDS = 10.0
 
 
 class Guest:
@@ -108,6 +111,52 @@ class Guest:
         for line in lines:
             self._told += len(line) + 1
             self._progress(line.rstrip("\r"))
+
+    def qmp(self) -> Qmp:
+        """Connect to the machine's monitor.
+
+        Raises:
+            UnavailableError: QEMU has gone or does not answer.
+        """
+        self._await(self.files.monitor)
+        return Qmp(self.files.monitor)
+
+    def gdb(self) -> Gdb:
+        """Connect to the machine's gdb stub, which stops it until the connection is closed.
+
+        Raises:
+            UnavailableError: The machine was not described with ``gdb=True``, or QEMU has gone.
+        """
+        if not self.machine.gdb:
+            raise UnavailableError("this machine has no gdb stub: describe it with gdb=True")
+        self._await(self.files.gdb)
+        return Gdb(self.files.gdb)
+
+    # QEMU makes its sockets shortly after its start.
+    def _await(self, path: Path) -> None:
+        limit = time.monotonic() + _SOCKET_SECONDS
+        while not path.exists() and self._process.poll() is None and time.monotonic() < limit:
+            time.sleep(0.01)
+
+    def wait_for(self, record: str, timeout: float) -> bool:
+        """Wait until a record has arrived completely.
+
+        Args:
+            record: Its name with the stage, e.g. ``boot/load.status``.
+            timeout: Seconds from now.
+
+        Returns:
+            False if the machine ended or the time was over first.
+        """
+        limit = time.monotonic() + timeout
+        while True:
+            ended = self._process.poll() is not None
+            if any(found.name == record for found in self.records().records):
+                return True
+            if ended or time.monotonic() > limit:
+                return False
+            self._tell()
+            time.sleep(0.05)
 
     def console(self) -> str:
         """Return what the console showed so far."""
