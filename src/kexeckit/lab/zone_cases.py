@@ -28,6 +28,7 @@ FORMS = (
 )
 _FOUR_GIB = 4 * GIB
 # Where the emulated PC starts its kernel and keeps its initrd, with room: holes stay away from both.
+_KERNEL_MIB = 220
 _HOLE_LOW, _LOW_KEEP = 192 * MIB, 128 * MIB
 
 
@@ -83,14 +84,18 @@ def random_machine(random: Random, arch: str) -> ZoneMachineCase:
 
 def random_words(random: Random, machine: ZoneMachineCase, form: str) -> tuple[str, ...]:
     """Draw the words of one boot."""
+    least = _KERNEL_MIB * 100 // (machine.memory // MIB) + 1
     words = {
         "none": [],
         "kernelcore": [f"kernelcore={_amount(random, machine.memory)}"],
-        "kernelcore%": [f"kernelcore={random.randint(1, 99)}%"],
+        "kernelcore%": [f"kernelcore={random.randint(min(least, 99), 99)}%"],
         "mirror": ["kernelcore=mirror"],
-        "movablecore": [f"movablecore={_amount(random, machine.memory)}"],
-        "movablecore%": [f"movablecore={random.randint(1, 99)}%"],
-        "both": [f"kernelcore={random.randint(1, 90)}%", f"movablecore={_amount(random, machine.memory)}"],
+        "movablecore": [f"movablecore={_amount(random, machine.memory, movable=True)}"],
+        "movablecore%": [f"movablecore={random.randint(1, max(1, 99 - least))}%"],
+        "both": [
+            f"kernelcore={random.randint(min(least, 90), 90)}%",
+            f"movablecore={_amount(random, machine.memory, movable=True)}",
+        ],
         "movable_node": ["movable_node"],
         "cancel": random.choice(
             (
@@ -111,9 +116,11 @@ def random_words(random: Random, machine: ZoneMachineCase, form: str) -> tuple[s
     return tuple(words)
 
 
-def _amount(random: Random, memory: int) -> str:
-    mib = max(1, memory // MIB)
-    size = random.randint(1, mib + mib // 10)
+def _amount(random: Random, memory: int, *, movable: bool = False) -> str:
+    # A kernel with too little memory of its own dies before it reports; now and then more than all is asked for.
+    mib = memory // MIB
+    low, high = (1, max(2, mib - _KERNEL_MIB)) if movable else (min(_KERNEL_MIB, mib), mib)
+    size = mib + mib // 10 if random.random() < 0.1 else random.randint(low, high)
     return random.choice((f"{size}M", f"{size * 1024 + random.randint(0, 1023)}K", f"{size * MIB:#x}"))
 
 
