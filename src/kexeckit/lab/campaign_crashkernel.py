@@ -16,6 +16,7 @@ from random import Random
 
 from kexeckit.errors import KexeckitError, UnavailableError
 from kexeckit.formats.iomem import parse_iomem
+from kexeckit.kernel.crashkernel.doubt import Candidate
 from kexeckit.kernel.crashkernel.predict import Reservation, predict_reservation
 from kexeckit.lab.crash_cases import CRASH_FORMS, CrashMachineCase, random_crash_machine, random_crash_words
 from kexeckit.lab.image import GuestImage
@@ -28,9 +29,10 @@ from kexeckit.system.sysroot import DirectoryRoot, FileRoot, SingleFile, Sysroot
 
 __all__ = ["CrashBoot", "crash_campaign"]
 
+Regions = tuple[tuple[int, int], ...]
+
 _SUITES = {"x86_64": ("bullseye", "bookworm", "trixie", "sid"), "arm64": ("trixie",)}
 _VARIANTS = 4
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class CrashBoot:
         observed: (start, size) of every region in /proc/iomem, lowest first.
         differ: (source, predicted) of every prediction that was not so.
         predictions: How many predictions were compared.
+        left_open: How many of them were "not determined", with what happened among the candidates.
         problem: Why there is no result, or empty.
         log: The guest's boot log where something differed.
     """
@@ -57,9 +60,10 @@ class CrashBoot:
     words: tuple[str, ...]
     layout: str
     release: str = ""
-    observed: tuple[tuple[int, int], ...] = ()
+    observed: Regions = ()
     differ: tuple[tuple[str, str], ...] = ()
     predictions: int = 0
+    left_open: int = 0
     problem: str = ""
     log: str = ""
 
@@ -108,51 +112,67 @@ def _boot(
         return CrashBoot(suite, machine.arch, form, words, layout, problem=str(error))
     tree = parse_iomem(report.text("iomem"), "the guest's iomem")
     observed = tuple((r.start, r.size) for r in tree.crash_regions())
-    predicted = dict(_predictions(machine, report, words, plain))
-    wrong = tuple((name, p) for name, p in predicted.items() if p != _text(observed))
+    predicted = list(_predictions(machine, report, words, plain, observed))
+    wrong = tuple((name, text) for name, verdict, text in predicted if verdict == "differs")
+    left_open = sum(1 for _, verdict, _ in predicted if verdict == "open")
     release = report.text("version").split()[2]
     log = report.text("dmesg") if wrong else ""
-    return CrashBoot(suite, machine.arch, form, words, layout, release, observed, wrong, len(predicted), "", log)
+    return CrashBoot(
+        suite, machine.arch, form, words, layout, release, observed, wrong, len(predicted), left_open, "", log
+    )
 
 
 def _predictions(
-    machine: CrashMachineCase, report: GuestReport, words: tuple[str, ...], plain: GuestReport | None
-) -> Iterator[tuple[str, str]]:
+    machine: CrashMachineCase, report: GuestReport, words: tuple[str, ...], plain: GuestReport | None, seen: Regions
+) -> Iterator[tuple[str, str, str]]:
+    # (source, verdict, predicted) of each prediction.
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "proc").mkdir()
         (folder / "dmesg").write_bytes(report.data("dmesg"))
         (folder / "proc/iomem").write_bytes(report.data("iomem"))
         (folder / "proc/cmdline").write_bytes(report.data("cmdline"))
-        yield "own capture", _predicted(DirectoryRoot(name), (), machine.arch)
+        yield "own capture", *_predicted(DirectoryRoot(name), (), machine.arch, seen)
     if plain is None:
         return
-    yield "own log", _predicted(_file(report), (), machine.arch)
-    yield "log without words", _predicted(_file(plain), words, machine.arch)
+    yield "own log", *_predicted(_file(report), (), machine.arch, seen)
+    yield "log without words", *_predicted(_file(plain), words, machine.arch, seen)
 
 
 def _file(report: GuestReport) -> FileRoot:
     return FileRoot(SingleFile("the guest's log", report.data("dmesg")))
 
 
-def _predicted(root: Sysroot, words: tuple[str, ...], arch: str) -> str:
+def _predicted(root: Sysroot, words: tuple[str, ...], arch: str, seen: Regions) -> tuple[str, str]:
     try:
         found = predict_reservation(read_reservation_input(root, words, arch))
     except KexeckitError as error:
-        return f"error: {error}"
-    return _outcome(found)
-
-
-def _outcome(found: Reservation) -> str:
+        return "differs", f"error: {error}"
+    shown = [(r.start, r.size, r.kind) for r in found.regions if r.name]
     if found.outcome in ("failed", "none"):
-        return _text(())
-    shown = [(r.start, r.size) for r in found.regions if r.name]
-    if any(start is None for start, _ in shown):
-        return f"{found.outcome}: " + "; ".join(d.what for d in found.doubts if d.decides)
-    return _text(tuple(sorted((start or 0, size) for start, size in shown)))
+        return ("equal" if not seen else "differs"), "nothing"
+    if all(start is not None for start, _, _ in shown):
+        regions = tuple(sorted((start or 0, size) for start, size, _ in shown))
+        return ("equal" if regions == seen else "differs"), _text(regions)
+    return ("open" if _possible(found, seen) else "differs"), "; ".join(d.text for d in found.doubts if d.decides)
 
 
-def _text(regions: tuple[tuple[int, int], ...]) -> str:
+def _possible(found: Reservation, seen: Regions) -> bool:
+    # An answer that is left open has to name what happened among the possible addresses.
+    for region in (r for r in found.regions if r.name and r.start is None):
+        rows = [c for c in found.candidates if c.part == region.kind]
+        if not any(_within(row, start) for row in rows for start, size in seen if size == region.size):
+            return not seen and any(row.start is None for row in rows)
+    return True
+
+
+def _within(row: Candidate, start: int) -> bool:
+    if row.start is None or row.last is None:
+        return False
+    return row.last <= start <= row.start and (not row.step or (row.start - start) % row.step == 0)
+
+
+def _text(regions: Regions) -> str:
     return ", ".join(f"{start:#x}+{size:#x}" for start, size in regions) or "nothing"
 
 
@@ -193,7 +213,11 @@ def _layout(machine: CrashMachineCase) -> str:
 
 
 def _line(number: int, boot: CrashBoot) -> str:
-    outcome = boot.problem.splitlines()[0] if boot.problem else f"{boot.predictions} equal: {_text(boot.observed)}"
+    outcome = (
+        boot.problem.splitlines()[0]
+        if boot.problem
+        else f"{boot.predictions - boot.left_open} equal{', rest open' if boot.left_open else ''}: {_text(boot.observed)}"
+    )
     if boot.differ:
         outcome = f"{len(boot.differ)} of {boot.predictions} differ; observed {_text(boot.observed)}"
     return f"{number:4} {boot.arch} {boot.release or boot.suite} {boot.layout}: {' '.join(boot.words)}: {outcome}"
@@ -240,6 +264,7 @@ def _record(boot: CrashBoot, seed: int) -> dict[str, object]:
         "layout": boot.layout,
         "observed": [list(r) for r in boot.observed],
         "predictions": boot.predictions,
+        "left_open": boot.left_open,
         "differ": [list(d) for d in boot.differ],
         "problem": boot.problem,
         "log": boot.log,

@@ -10,7 +10,7 @@ decide for it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kexeckit.kernel.crashkernel.early import EarlyMemory, early_memory
 from kexeckit.kernel.crashkernel.facts import KernelImage, ReservationInput
@@ -70,6 +70,7 @@ def doubts(facts: ReservationInput, request: Request, early: EarlyMemory, placem
             _firmware(facts, early, placement),
             _kernel(facts, early, placement),
             _initrd(facts, placement),
+            _image_end(facts, request, placement),
             _tops(facts, request, placement),
         )
         if d
@@ -192,20 +193,32 @@ def _tops(facts: ReservationInput, request: Request, placement: Placement) -> Do
     if not size:
         return None
     other = place(early_memory(facts, tops=size).memory, request, facts.rules, facts.limits)
-    before, after = dict(placed(placement)), dict(placed(other))
-    parts = tuple(p for p in ("main", "low") if before.get(p) != after.get(p))
-    if not parts:
-        return None
-    rows = []
-    for part in parts:
-        for found, when in (
-            (before.get(part), "they take next to nothing"),
-            (after.get(part), f"they take {size >> 10} KiB"),
-        ):
-            start = found.start if found else None
-            rows.append(Candidate(part, start, start, 0, when))
     text = (
         "early page tables and the like lie at the top of memory, and the source does not show how much they take; "
         "memblock=debug would"
     )
-    return Doubt("tops", text, parts, decides=True, candidates=tuple(rows))
+    return _differing("tops", text, (placement, "they take next to nothing"), (other, f"they take {size >> 10} KiB"))
+
+
+def _image_end(facts: ReservationInput, request: Request, placement: Placement) -> Doubt | None:
+    # Run the search again with the shortest kernel image that the source allows.
+    if not any(h.unsure for h in facts.held):
+        return None
+    short = tuple(replace(h, range=MemRange(h.range.start, h.range.end - h.unsure)) for h in facts.held)
+    early = early_memory(replace(facts, held=short))
+    other = place(early.memory, request, facts.rules, facts.limits)
+    text = 'the end of the kernel image is an estimate; "Kernel bss" in /proc/iomem would decide'
+    return _differing("image-end", text, (placement, "the image is long"), (other, "the image is short"))
+
+
+def _differing(what: str, text: str, one: tuple[Placement, str], two: tuple[Placement, str]) -> Doubt | None:
+    # A doubt with both answers as candidates, or None where they are the same.
+    sides = [(dict(placed(p)), when) for p, when in (one, two)]
+    parts = tuple(p for p in ("main", "low") if sides[0][0].get(p) != sides[1][0].get(p))
+    rows = []
+    for part in parts:
+        for found, when in sides:
+            region = found.get(part)
+            start = region.start if region else None
+            rows.append(Candidate(part, start, start, 0, when))
+    return Doubt(what, text, parts, decides=True, candidates=tuple(rows)) if parts else None

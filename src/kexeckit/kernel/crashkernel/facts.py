@@ -24,6 +24,7 @@ class Held:
         kind: ``fixed``; ``initrd`` (moved by the kernel where its place is no RAM); ``node-data`` (at the top of its
             node, wherever that is); ``cma`` (placed by the kernel, depends on the command line).
         node: The node of ``node-data``.
+        unsure: Bytes at its end that may be free, because its size is an estimate.
     """
 
     range: MemRange
@@ -31,6 +32,7 @@ class Held:
     source: str
     kind: str = "fixed"
     node: int = 0
+    unsure: int = 0
 
 
 @dataclass(frozen=True, slots=True)

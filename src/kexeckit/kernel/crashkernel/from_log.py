@@ -141,7 +141,7 @@ def replaced(cmdline: str, words: Sequence[str]) -> str:
             raise UsageError(
                 f"{word.text!r} is no word of a kernel command line; expected one like crashkernel=512M or mem=4G"
             )
-    kept = without(cmdline, {w.name for w in typed}) if typed else cmdline
+    kept = without(cmdline, {w.name for w in typed}) if typed and cmdline.strip() else cmdline
     return " ".join([*([kept] if kept else []), *(w.text for w in typed)])
 
 

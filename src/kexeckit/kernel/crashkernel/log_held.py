@@ -93,10 +93,12 @@ def kernel_image(log: BootLog, rules: CrashRules, *, randomised: bool) -> Held |
         return _held(log, place, place.range)
     end, size = initially_mapped_end(log), image_size(log)
     if rules.arch == "i386" and end and size:
-        span = clip(max(align_down(max(end - size[0] - 4 * MIB, 0), MIB), MIB), end)
+        span = clip(max(align_down(max(end - size.most - 4 * MIB, 0), MIB), MIB), end)
         return Held(span, "kernel image", "initial memory mapped") if span else None
     if size and not randomised:
-        return Held(MemRange.from_size(_LOAD, size[0]), "kernel image", f"{_at(log, size[1])}, at 16 MiB as built")
+        span = MemRange.from_size(_LOAD, size.most)
+        source = f"{_at(log, size.line)}, at 16 MiB as built"
+        return Held(span, "kernel image", source, unsure=size.most - size.least)
     return None
 
 

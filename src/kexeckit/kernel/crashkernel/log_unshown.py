@@ -67,7 +67,7 @@ def _random_kernel(log: BootLog, rules: CrashRules, version: KernelVersion, cmdl
     if not may_be_randomised(log, version, cmdline):
         return None
     found = image_size(log)
-    size, source = (found[0], f"{log.source}:{found[1]}") if found else (_DEFAULT_IMAGE, "assumed")
+    size, source = (found.most, f"{log.source}:{found.line}") if found else (_DEFAULT_IMAGE, "assumed")
     if rules.arch == "i386":
         return KernelImage(size, 2 * MIB, _FIRST_MEGABYTES, 512 * MIB, source)
     if rules.arch == "x86_64":

@@ -1,0 +1,57 @@
+"""Boot logs of machines that do not exist, for the tests of what reads them."""
+
+from collections.abc import Iterable, Sequence
+
+MIB = 1 << 20
+GIB = 1 << 30
+_KINDS = {1: "usable", 2: "reserved", 3: "ACPI data", 4: "ACPI NVS"}
+
+# A PC with 3 GiB of RAM below 4 GiB, as QEMU makes it: the BIOS keeps the last 128 KiB.
+LOW_3G = ((0, 0x9FC00, 1), (0x9FC00, 0xA0000, 2), (0xF0000, MIB, 2), (MIB, 0xBFFE0000, 1), (0xBFFE0000, 3 * GIB, 2))
+
+
+def pc_table(high: int = 0) -> tuple[tuple[int, int, int], ...]:
+    """Return (start, end, type) entries: 3 GiB low, and `high` bytes from 4 GiB on."""
+    return (*LOW_3G, (4 * GIB, 4 * GIB + high, 1)) if high else LOW_3G
+
+
+def x86_log(
+    table: Sequence[tuple[int, int, int]] = LOW_3G,
+    *,
+    version: str = "6.1.0",
+    cmdline: str = "root=/dev/vda1 nokaslr",
+    initrd: tuple[int, int] | None = (0xBECF4000, 0xBFFE0000),
+    node_data: Iterable[tuple[int, int]] = (),
+    more: Iterable[str] = (),
+) -> str:
+    """Return a boot log of an x86_64 machine, stamps included.
+
+    Args:
+        table: (start, end, type) of the firmware's map.
+        version: The kernel's release.
+        cmdline: Its command line.
+        initrd: Where the initrd is, end exclusive, or None.
+        node_data: Where each node's data is, end exclusive; by default right below the top of RAM.
+        more: Further messages, before the zones.
+    """
+    ram = [(max(start, 0x1000), end) for start, end, kind in table if kind == 1]
+    top = ram[-1][1] if initrd is None or initrd[1] != ram[-1][1] else initrd[0]
+    areas = list(node_data) or [(top - 0x6000, top - 0x2000)]
+    lines = [
+        f"Linux version {version} (someone@somewhere) (gcc) #1 SMP",
+        f"Command line: {cmdline}",
+        "BIOS-provided physical RAM map:",
+        *(f"BIOS-e820: [mem {s:#018x}-{e - 1:#018x}] {_KINDS.get(k, f'type {k}')}" for s, e, k in table),
+        "e820: update [mem 0x00000000-0x00000fff] usable ==> reserved",
+        "e820: remove [mem 0x000a0000-0x000fffff] usable",
+        f"last_pfn = {ram[-1][1] >> 12:#x} max_arch_pfn = 0x400000000",
+        *([f"RAMDISK: [mem {initrd[0]:#010x}-{initrd[1] - 1:#010x}]"] if initrd else []),
+        *(f"NODE_DATA({n}) allocated [mem {s:#x}-{e - 1:#x}]" for n, (s, e) in enumerate(areas)),
+        *more,
+        "Zone ranges:",
+        "  DMA      [mem 0x0000000000001000-0x0000000000ffffff]",
+        "Early memory node ranges",
+        *(f"  node   0: [mem {s:#018x}-{e // 4096 * 4096 - 1:#018x}]" for s, e in ram if e - s >= 4096),
+        "Memory: 2000000K/3000000K available (14336K kernel code, 2048K rwdata, 4096K rodata, 2048K init, 2048K bss)",
+    ]
+    return "".join(f"[    0.000000] {line}\n" for line in lines)
