@@ -92,7 +92,7 @@ class PrivateApt:
     def _run(self, program: str, *arguments: str, cwd: Path | None = None) -> str:
         command = [_need(program), *self._options(), *arguments]
         environment = {**os.environ, "LC_ALL": "C"}
-        done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             errors = [line for line in done.stderr.splitlines() if line.startswith("E:")] or ["no reason given"]
             problem = f"{program} {arguments[0]} failed for {self.suite} ({self.arch}): {errors[0]}"
@@ -125,7 +125,7 @@ def _need(program: str) -> str:
     return path
 
 
-def unpack(deb: Path, into: Path, wanted: Callable[[str], bool] = lambda name: True) -> None:
+def unpack(deb: Path, into: Path, wanted: Callable[[str], bool]) -> None:
     """Unpack the files of a package.
 
     Args:

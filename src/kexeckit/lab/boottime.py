@@ -50,7 +50,9 @@ def _main(arguments: list[str]) -> None:
         )
         runs = [measure_boot(machine) for _ in range(options.runs)]
         wall, used, uptime = (min(column) for column in zip(*runs, strict=True))
-        sys.stdout.write(f"{suite:10} {kernel.release:32} wall {wall:5.2f} s  cpu {used:5.2f} s  guest {uptime:5.2f} s\n")
+        sys.stdout.write(
+            f"{suite:10} {kernel.release:32} wall {wall:5.2f} s  cpu {used:5.2f} s  guest {uptime:5.2f} s\n"
+        )
 
 
 if __name__ == "__main__":

@@ -48,7 +48,12 @@ def compile_modules(modules: dict[str, Path], into: Path) -> dict[str, Path]:
     # A fixed hash seed makes constant sets come out in one order: equal sources, equal bytes.
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     done = subprocess.run(
-        [*command, "-s", "-S", "-B", "-c", _PROGRAM], input=jobs, text=True, capture_output=True, check=False, env=environment
+        [*command, "-s", "-S", "-B", "-c", _PROGRAM],
+        input=jobs,
+        text=True,
+        capture_output=True,
+        check=False,
+        env=environment,
     )
     if done.returncode != 0:
         said = done.stderr.strip().splitlines() or ["no reason given"]

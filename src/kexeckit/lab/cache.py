@@ -21,8 +21,8 @@ def cache_folder() -> Path:
 
     Source: XDG Base Directory Specification (relative values are to be ignored).
     """
-    configured = os.environ.get("XDG_CACHE_HOME", "")
-    base = Path(configured) if os.path.isabs(configured) else Path.home() / ".cache"
+    configured = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    base = configured if configured.is_absolute() else Path.home() / ".cache"
     return base / "kexeckit"
 
 
@@ -60,7 +60,7 @@ def build_once(target: Path, build: Callable[[Path], None]) -> Path:
             scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
             try:
                 build(scratch / target.name)
-                os.rename(scratch / target.name, target)
+                (scratch / target.name).rename(target)
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
     return target

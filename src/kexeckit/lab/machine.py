@@ -7,7 +7,15 @@ Source: qemu-system(1), sections "Standard options" and "Block device options"; 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["Machine", "MachineFiles", "NumaNode", "channel_device", "kernel_command_line", "kernel_words", "qemu_command"]
+__all__ = [
+    "Machine",
+    "MachineFiles",
+    "NumaNode",
+    "channel_device",
+    "kernel_command_line",
+    "kernel_words",
+    "qemu_command",
+]
 
 _MIB = 1 << 20
 

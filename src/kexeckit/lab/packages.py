@@ -24,10 +24,19 @@ ARCHES = {"x86_64": "amd64", "arm64": "arm64"}
 
 # The guests' user space comes from one suite, whatever kernel runs below it.
 _GUEST_SUITE = "bookworm"
-_PYTHON = (
-    "python3.11-minimal libpython3.11-minimal libpython3.11-stdlib libc6 libssl3 libffi8 zlib1g libexpat1 "
-    "libbz2-1.0 liblzma5 libuuid1"
-).split()
+_PYTHON = [
+    "python3.11-minimal",
+    "libpython3.11-minimal",
+    "libpython3.11-stdlib",
+    "libc6",
+    "libssl3",
+    "libffi8",
+    "zlib1g",
+    "libexpat1",
+    "libbz2-1.0",
+    "liblzma5",
+    "libuuid1",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +89,10 @@ def _build_kernel(suite: str, debian_arch: str, place: Path) -> None:
     image = _image_package(apt, debian_arch)
     fields = apt.show(image)
     release = image.removeprefix("linux-image-")
-    names = [image]
     # Newer packages are split: linux-image-R depends on linux-binary-R (the image) and linux-base-R (its config).
-    for word in ("linux-binary-", "linux-base-"):
-        if re.search(rf"\b{re.escape(word + release)}(?=[ ,(]|$)", fields.get("depends", "")):
-            names.append(word + release)
+    depends = {word.split()[0] for word in fields.get("depends", "").split(",") if word.strip()}
+    parts = [part + release for part in ("linux-binary-", "linux-base-") if part + release in depends]
+    names = [image, *parts]
     _download_and_unpack(apt, names, place, r"boot/(vmlinuz|config)-.*|(usr/)?lib/modules/[^/]*/(vmlinuz|config)")
     (place / "package.json").write_text(json.dumps({"release": release, "version": fields["version"]}) + "\n")
 

@@ -1,10 +1,9 @@
 """The layer of an initramfs that holds Debian's Python 3.11.
 
-A guest under emulation is some thirty times slower than its host, so all that can be done once is done here: modules are
-compiled, and sources, tests and rare codecs stay out.
+A guest under emulation is far slower than its host, so all that can be done once is done here: modules are compiled,
+and sources, tests and rare codecs stay out.
 """
 
-import os
 import re
 import stat
 import tempfile
@@ -28,6 +27,7 @@ _LEFT_OUT = re.compile(
     """,
     re.VERBOSE,
 )
+
 
 def python_layer(arch: str) -> bytes:
     """Return the archive that puts ``/usr/bin/python3`` and its library into a guest.
@@ -64,7 +64,7 @@ def _entry(root: Path, name: str) -> CpioEntry:
     path = root / name
     status = path.lstat()
     if stat.S_ISLNK(status.st_mode):
-        return symlink(name, os.readlink(path))
+        return symlink(name, str(path.readlink()))
     if stat.S_ISDIR(status.st_mode):
         return directory(name)
     return file(name, path.read_bytes(), stat.S_IMODE(status.st_mode))

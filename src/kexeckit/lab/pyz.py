@@ -1,8 +1,8 @@
 """kexeckit as one file, ``kexeckit.pyz``: plans and loads with nothing but Python 3.11 or newer.
 
 Run as ``python -m kexeckit.lab.pyz OUT``. The lab itself is left out: what it needs is not on the machine that loads a
-kernel. Modules are in it twice: as source for any Python, and compiled for the guests' Python, which has no place to keep what it
-compiles; zipimport takes the compiled one where the version fits and the source otherwise.
+kernel. Modules are in it twice: as source for any Python, and compiled for the guests' Python, which has no place
+to keep what it compiles; zipimport takes the compiled one where the version fits and the source otherwise.
 Source: Python library reference, zipapp and zipimport.
 """
 

@@ -112,7 +112,7 @@ class GuestRun:
         )
 
     @classmethod
-    def from_guest(cls, guest: Guest, ended: bool, timeout: float) -> Self:
+    def from_guest(cls, guest: Guest, ended: bool, timeout: float) -> Self:  # noqa: FBT001 - as Guest.wait says it
         """Collect what a guest has sent by now."""
         seconds = time.monotonic() - guest.started
         return cls(_reports(guest.records()), guest.console(), ended, seconds, timeout)
