@@ -61,9 +61,13 @@ def _large(kernel: Path, folder: Path) -> None:
     print(HEAD)
     print(_row("kexeckit plan", found[0]))
     print(_row(f"kexec -d -c -l ({version.split()[-1]})", found[1]))
-    print(
-        f"{'ratio':28}{own.wall / other.wall:>9.2f}{_fastest(found[0]) / _fastest(found[1]):>11.2f}{own.cpu / other.cpu:>11.2f}{own.peak / other.peak:>14.2f}"
+    ratios = (
+        own.wall / other.wall,
+        _fastest(found[0]) / _fastest(found[1]),
+        own.cpu / other.cpu,
+        own.peak / other.peak,
     )
+    print(f"{'ratio':28}{ratios[0]:>9.2f}{ratios[1]:>11.2f}{ratios[2]:>11.2f}{ratios[3]:>14.2f}")
     files = kernel.stat().st_size + LARGE
     print(f"\npeak memory / (kernel + initrd): kexeckit {own.peak / files:.2f}, kexec {other.peak / files:.2f}")
 
