@@ -213,12 +213,11 @@ def _layout(machine: CrashMachineCase) -> str:
 
 
 def _line(number: int, boot: CrashBoot) -> str:
-    outcome = (
-        boot.problem.splitlines()[0]
-        if boot.problem
-        else f"{boot.predictions - boot.left_open} equal{', rest open' if boot.left_open else ''}: {_text(boot.observed)}"
-    )
-    if boot.differ:
+    rest = f", {boot.left_open} open" if boot.left_open else ""
+    outcome = f"{boot.predictions - boot.left_open} equal{rest}: {_text(boot.observed)}"
+    if boot.problem:
+        outcome = boot.problem.splitlines()[0]
+    elif boot.differ:
         outcome = f"{len(boot.differ)} of {boot.predictions} differ; observed {_text(boot.observed)}"
     return f"{number:4} {boot.arch} {boot.release or boot.suite} {boot.layout}: {' '.join(boot.words)}: {outcome}"
 

@@ -164,7 +164,9 @@ def _ranges(random: Random, mib: int) -> str:
 def _offset(random: Random, machine: CrashMachineCase) -> str:
     step = random.choice((1, 2, 16, 16, 16, 64)) * MIB
     top = machine.low_end if random.random() < 0.8 or not machine.above else 4 * GIB + machine.above
-    return f"{random.randrange(16 * MIB, top, step) // MIB}M"
+    # RAM of the emulated arm64 machine begins at 1 GiB.
+    base = GIB if machine.arch == "arm64" and random.random() < 0.8 else 0
+    return f"{(base + random.randrange(16 * MIB, top, step)) // MIB}M"
 
 
 def _holes(random: Random, machine: CrashMachineCase) -> list[str]:

@@ -18,7 +18,7 @@ from kexeckit.kernel.crashkernel.request import Request
 from kexeckit.kernel.crashkernel.search import Placement, place
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
-from kexeckit.memory.units import align_down, align_up
+from kexeckit.memory.units import MIB, align_down, align_up
 
 # Beyond this share of the possible places of the kernel image, the likeliest address is no answer any more.
 _TOO_LIKELY = 0.5
@@ -181,7 +181,9 @@ def image_places(early: EarlyMemory, image: KernelImage, regions: list[MemRange]
 def _initrd(facts: ReservationInput, placement: Placement) -> Doubt | None:
     if facts.unshown.initrd is None:
         return None
-    parts = tuple(p for p, _ in placed(placement))
+    parts = tuple(p for p, r in placed(placement) if facts.rules.arch != "arm64" or _near_kernel(facts, r))
+    if placement.main and not parts:
+        return None
     rows = tuple(Candidate(p, r.start, r.start, 0, "the initrd does not lie in its way") for p, r in placed(placement))
     text = "there is an initrd, but the source does not show where; the RAMDISK line of the boot log would decide"
     return Doubt("initrd", text, parts or ("main",), decides=True, candidates=rows)
@@ -198,6 +200,12 @@ def _tops(facts: ReservationInput, request: Request, placement: Placement) -> Do
         "memblock=debug would"
     )
     return _differing("tops", text, (placement, "they take next to nothing"), (other, f"they take {size >> 10} KiB"))
+
+
+def _near_kernel(facts: ReservationInput, region: MemRange) -> bool:
+    # Boot loaders of arm64 put the initrd within the first 128 MiB or right behind them; the device tree follows.
+    start = min((r.range.start for r in facts.regions), default=0)
+    return region.start < start + 136 * MIB + (facts.unshown.initrd or 64 * MIB)
 
 
 def _image_end(facts: ReservationInput, request: Request, placement: Placement) -> Doubt | None:

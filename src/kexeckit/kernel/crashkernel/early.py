@@ -31,11 +31,15 @@ from kexeckit.kernel.e820 import (
 from kexeckit.kernel.memblock import Memblock, Region, regions_of
 from kexeckit.memory.range import MemRange, clip
 from kexeckit.memory.rangeset import RangeSet
-from kexeckit.memory.units import GIB, MIB, PAGE_SIZE, align_down, align_up
+from kexeckit.memory.units import GIB, KIB, MIB, PAGE_SIZE, align_down, align_up
 
 _LOW_MEGABYTE = MemRange(0, MIB)
 _X86 = ("x86_64", "i386")
 _CMA_ALIGN = 4 * MIB
+# Bytes of a struct page; what sparse_init() takes besides, at least; pages described by one byte of page table.
+_STRUCT_PAGE = 64
+_SECTION_TABLES = 72 * KIB
+_PTE_SHARE = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +79,13 @@ def early_memory(facts: ReservationInput, *, tops: int = 0) -> EarlyMemory:
         skip_hotplug=has_word(facts.cmdline, "movable_node"),
     )
     memory = replace(memory, regions=_hotplug_cleared(memory, facts))
-    memory, held = _taken_at_top(memory, held, tops)
+    if facts.rules.arch in _X86:
+        memory, held = _taken_at_top(memory, held, tops)
     if moved:
-        memory, held = _placed_anew(memory, held, facts)
-    elif facts.node_data:
+        memory, held = _placed_anew(memory, held, facts, tops)
+    else:
         memory, held = _node_data(memory, held, facts.node_data)
+        memory, held = _struct_pages(memory, held, facts, tops)
     total = memory.end if facts.rules.total_is_span else memory.total
     return EarlyMemory(memory, tuple(held), total, steps, problem)
 
@@ -180,7 +186,7 @@ def _taken_at_top(memory: Memblock, held: list[Held], size: int) -> tuple[Memblo
     return memory.reserve((span,)), [*held, Held(span, "early page tables and the like", "at most")]
 
 
-def _placed_anew(memory: Memblock, held: list[Held], facts: ReservationInput) -> tuple[Memblock, list[Held]]:
+def _placed_anew(memory: Memblock, held: list[Held], facts: ReservationInput, tops: int) -> tuple[Memblock, list[Held]]:
     covered = RangeSet(r.range for r in memory.regions)
     for was in facts.held:
         if was.kind == "initrd" and was.range in covered:
@@ -188,8 +194,42 @@ def _placed_anew(memory: Memblock, held: list[Held], facts: ReservationInput) ->
         elif was.kind == "initrd":
             memory, held = _put(memory, held, was, None)
     for was in sorted((h for h in facts.held if h.kind == "node-data"), key=lambda h: h.node):
-        memory, held = _put(memory, held, was, was.node)
+        memory, held = _put(memory, held, _scaled(was, memory, facts), was.node)
+    memory, held = _node_data(memory, held, facts.node_data)
+    memory, held = _struct_pages(memory, held, facts, tops)
     return _cma(memory, held, facts)
+
+
+def _scaled(was: Held, memory: Memblock, facts: ReservationInput) -> Held:
+    # arm64 maps memory by pages where it may have to protect any of it: 8 bytes of page table for each 4 KiB. With
+    # another amount of memory, the tables above the node's data have another size.
+    before = sum(r.range.size for r in facts.regions)
+    if facts.rules.arch != "arm64" or was.range.size < before // _PTE_SHARE:
+        return was
+    size = was.range.size - before // _PTE_SHARE + memory.total // _PTE_SHARE
+    return replace(was, range=MemRange(0, max(size, PAGE_SIZE)))
+
+
+def _struct_pages(
+    memory: Memblock, held: list[Held], facts: ReservationInput, more: int
+) -> tuple[Memblock, list[Held]]:
+    # arm64 up to 6.x: 64 bytes for each page of every section that a node has memory in, in 2 MiB pieces, below the
+    # tables that describe the sections (mm/sparse.c, sparse_init(), sparse_buffer_init()).
+    if not facts.rules.sparse_first:
+        return memory, held
+    for node in sorted({r.node or 0 for r in memory.regions}):
+        own = [r.range for r in memory.regions if (r.node or 0) == node]
+        section = facts.rules.section
+        count = len({n for r in own for n in range(r.start // section, -(-r.end // section))})
+        small = Held(MemRange(0, _SECTION_TABLES + more), "section tables", "size assumed")
+        memory, held = _put(memory, held, small, node)
+        size = count * (section // PAGE_SIZE * _STRUCT_PAGE)
+        only = replace(memory, regions=tuple(r for r in memory.regions if (r.node or 0) == node))
+        at = only.find(size, 2 * MIB, MemRange(0, 1 << 64)) if size else None
+        if at is not None:
+            span = MemRange.from_size(at, size)
+            memory, held = memory.reserve((span,)), [*held, Held(span, f"struct pages of node {node}", "computed")]
+    return memory, held
 
 
 def _put(memory: Memblock, held: list[Held], was: Held, node: int | None) -> tuple[Memblock, list[Held]]:
@@ -205,6 +245,8 @@ def _put(memory: Memblock, held: list[Held], was: Held, node: int | None) -> tup
 
 
 def _node_data(memory: Memblock, held: list[Held], size: int) -> tuple[Memblock, list[Held]]:
+    if not size:
+        return memory, held
     for node in sorted({r.node or 0 for r in memory.regions}):
         unknown = Held(MemRange(0, size), f"NODE_DATA({node})", "size assumed", "node-data", node)
         memory, held = _put(memory, held, unknown, node)
@@ -214,17 +256,15 @@ def _node_data(memory: Memblock, held: list[Held], size: int) -> tuple[Memblock,
 def _cma(memory: Memblock, held: list[Held], facts: ReservationInput) -> tuple[Memblock, list[Held]]:
     # cma=size[@base[-limit]], the last one; an area that only the configuration asks for keeps its size.
     asked = values(facts.cmdline, "cma")
+    text = asked[-1] if asked else ""
     shown = [h for h in facts.held if h.kind == "cma"]
-    if not asked:
-        for area in shown:
-            if not values(facts.seen_cmdline or "", "cma"):
-                memory, held = memory.reserve((area.range,)), [*held, area]
-        return memory, held
-    size, at = parse_memory(asked[-1])
+    size, at = parse_memory(text)
+    if not asked and shown and not values(facts.seen_cmdline or "", "cma"):
+        size = shown[0].range.size
     start, end = 0, 1 << 64 if facts.rules.arch in _X86 else facts.limits.dma_limit
-    if asked[-1][at : at + 1] == "@":
-        start, at = parse_memory(asked[-1], at + 1)
-        end = parse_memory(asked[-1], at + 1)[0] or end if asked[-1][at : at + 1] == "-" else end
+    if text[at : at + 1] == "@":
+        start, at = parse_memory(text, at + 1)
+        end = parse_memory(text, at + 1)[0] or end if text[at : at + 1] == "-" else end
     size = align_up(size, _CMA_ALIGN)
     where = _cma_place(memory, size, start, min(end, memory.end)) if size else None
     if where is None:

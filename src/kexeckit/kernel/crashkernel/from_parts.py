@@ -123,6 +123,11 @@ def _image(tree: ResourceTree, source: str, arch: str) -> Iterable[Held]:
 
 
 def _arm64_initrd(tree: ResourceTree, source: str, size: int) -> list[Held]:
-    # The boot log prints the initrd's size when it is freed; the reserved range of that size is where it was.
-    fitting = [r.range for r in tree.named("reserved") if size and align_up(r.range.size, PAGE_SIZE) == size]
-    return [Held(fitting[0], "initrd", source)] if len(fitting) == 1 else []
+    # The boot log prints the initrd's size when its whole pages are freed; the reserved range of that size, give or
+    # take the pages at its ends, is where it was. The device tree follows it.
+    reserved = [r.range for r in tree.named("reserved")]
+    fitting = [r for r in reserved if size and 0 <= align_up(r.size, PAGE_SIZE) - size <= 2 * PAGE_SIZE]
+    if len(fitting) != 1:
+        return []
+    near = [r for r in reserved if fitting[0].end <= r.start < fitting[0].end + 4 * MIB]
+    return [Held(fitting[0], "initrd", source), *(Held(r, "device tree", source) for r in near[:1])]

@@ -21,7 +21,7 @@ from kexeckit.formats.bootlog.early import (
     reserved_tables,
     setup_data,
 )
-from kexeckit.formats.bootlog.efi import BOOT_SERVICES, efi_map, efi_tables
+from kexeckit.formats.bootlog.efi import BOOT_SERVICES, booted_by_efi, efi_map, efi_tables
 from kexeckit.formats.bootlog.outcome import logged_regions
 from kexeckit.kernel.crashkernel.facts import Held
 from kexeckit.kernel.crashkernel.rules import CrashRules
@@ -59,7 +59,7 @@ def held_by_log(log: BootLog, rules: CrashRules, ram: Sequence[MemRange], *, ran
             out.append(Held(span, f"EFI table {name}", _at(log, line)))
     services = (e for e in efi_map(log) if e.type in BOOT_SERVICES)
     out += [Held(e.range, f"EFI {e.name}", _at(log, e.line)) for e in services]
-    image = kernel_image(log, rules, randomised=randomised)
+    image = kernel_image(log, rules, ram, randomised=randomised)
     return sorted([*out, *([image] if image else [])], key=lambda h: h.range)
 
 
@@ -84,8 +84,12 @@ def late_of(held: Iterable[Held]) -> tuple[MemRange, ...]:
     return tuple(h.range for h in held if not h.what.startswith(_EARLY))
 
 
-def kernel_image(log: BootLog, rules: CrashRules, *, randomised: bool) -> Held | None:
+def kernel_image(log: BootLog, rules: CrashRules, ram: Sequence[MemRange], *, randomised: bool) -> Held | None:
     """Return where the kernel image is: where the log shows it, or where a kernel lies that is not put at random."""
+    if rules.arch == "arm64" and not booted_by_efi(log) and ram:
+        found = image_size(log)
+        usual = MemRange.from_size(min(r.start for r in ram), (found.most if found else 64 * MIB) + 2 * MIB)
+        return Held(usual, "kernel image", "where boot loaders other than EFI put it")
     if rules.arch not in ("x86_64", "i386"):
         return None
     place = kernel_place(log)

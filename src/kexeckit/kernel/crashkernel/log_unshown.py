@@ -36,13 +36,18 @@ def unshown_by_log(
         held: What the log does show.
     """
     shown = {h.what for h in held}
-    tops = 0 if any(h.kind == "node-data" for h in held) else _tops(log, rules)
+    tops = _tops(log, rules, shown_nodes=any(h.kind == "node-data" for h in held))
     return Unshown(
         kernel=None if "kernel image" in shown else _random_kernel(log, rules, version, cmdline),
-        initrd=None if "initrd" in shown or rules.arch not in _X86 else hidden_initrd(log, cmdline),
+        initrd=None if "initrd" in shown or not _initrd_matters(log, rules) else hidden_initrd(log, cmdline),
         firmware=rules.arch in _X86 and booted_by_efi(log) and not efi_map(log),
         tops=tops,
     )
+
+
+def _initrd_matters(log: BootLog, rules: CrashRules) -> bool:
+    # arm64's EFI stub puts the initrd as high as it can, other boot loaders near the kernel.
+    return rules.arch in _X86 or (rules.arch == "arm64" and not booted_by_efi(log))
 
 
 def may_be_randomised(log: BootLog, version: KernelVersion, cmdline: str) -> bool:
@@ -77,9 +82,12 @@ def _random_kernel(log: BootLog, rules: CrashRules, version: KernelVersion, cmdl
     return None
 
 
-def _tops(log: BootLog, rules: CrashRules) -> int:
-    # Without NODE_DATA lines the top of memory is unknown: page tables of 2 MiB pages take a page per GiB.
-    if rules.arch not in _X86:
+def _tops(log: BootLog, rules: CrashRules, *, shown_nodes: bool) -> int:
+    # Without NODE_DATA lines the top of memory is unknown: page tables of 2 MiB pages take a page per GiB. On arm64
+    # the tables of the sections lie below NODE_DATA, and their size is only known roughly.
+    if rules.arch == "arm64" and rules.sparse_first:
+        return 160 * KIB
+    if rules.arch not in _X86 or shown_nodes:
         return 0
     highest = max((int(m, 16) for m in re.findall(r"last_pfn = 0x([0-9a-f]{1,12})", _joined(log))), default=0)
     return 512 * KIB + (highest * PAGE_SIZE // GIB + 4) * PAGE_SIZE if rules.after_numa else 0

@@ -46,6 +46,7 @@ class CrashRules:
         mirror: Mirrored memory comes first: ``always`` or only with ``kernelcore=mirror``.
         cma_first: The default CMA area is reserved before.
         sparse_first: struct pages are allocated before (arm64).
+        section: Bytes of a memory section (arm64).
         fixed_checks: A given start is checked against memory and reservations one by one (arm64 before 5.19).
         protected: The region is mapped by pages so that it can be made inaccessible (arm64).
         dialect: Wording of messages: ``mb`` ("Reserving 256MB"), ``range`` ("crashkernel reserved: a - b").
@@ -78,6 +79,7 @@ class CrashRules:
     mirror: str = "always"
     cma_first: bool = True
     sparse_first: bool = False
+    section: int = GIB
     fixed_checks: bool = False
     protected: bool = False
     dialect: str = "mb"
