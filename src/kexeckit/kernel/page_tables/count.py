@@ -16,7 +16,7 @@ Source: arch/x86/mm/ident_map.c, kernel_ident_mapping_init().
 
 from collections.abc import Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from kexeckit.kernel.page_tables.geometry import FOUR_LEVELS, LEAF_SIZES, TableFormat, TablePages
 from kexeckit.memory.range import MemRange
@@ -72,23 +72,69 @@ def touched_spans(ranges: RangeSet, shifts: Sequence[int], form: TableFormat) ->
     Raises:
         PlanError: A range is beyond what the tables reach.
     """
-    sorted_ranges = list(ranges)
-    if not sorted_ranges:
-        return [0 for _ in shifts]
-    form.check(sorted_ranges[-1].end)
-    numpy = numpy_or_none() if len(sorted_ranges) >= MANY_RANGES else None
-    if numpy is not None:
-        return _touched_by_numpy(numpy, sorted_ranges, shifts)
-    return [_touched(sorted_ranges, shift) for shift in shifts]
+    bounds = bounds_of(ranges, form)
+    return [bounds.touched(shift) for shift in shifts]
 
 
-def _touched(ranges: Sequence[MemRange], shift: int) -> int:
-    count, previous = 0, -1
-    for r in ranges:
-        first, last = r.start >> shift, (r.end - 1) >> shift
-        count += last - first + (first != previous)
-        previous = last
-    return count
+class Bounds(Protocol):
+    """Starts and ends of sorted, disjoint ranges, ready to be counted."""
+
+    def touched(self, shift: int) -> int:
+        """Count the spans of 2**shift bytes that hold a byte of a range."""
+
+    def partial(self, shift: int) -> Sequence[int]:
+        """Return the numbers of the spans in which a range begins or ends, sorted; borders of spans do not count."""
+
+
+def bounds_of(ranges: RangeSet, form: TableFormat) -> Bounds:
+    """Prepare a set for counting.
+
+    Raises:
+        PlanError: A range is beyond what the tables reach.
+    """
+    parts = list(ranges)
+    if parts:
+        form.check(parts[-1].end)
+    numpy = numpy_or_none() if len(parts) >= MANY_RANGES else None
+    return _PlainBounds(parts) if numpy is None else _ArrayBounds(numpy, parts)
+
+
+class _PlainBounds:
+    def __init__(self, ranges: Sequence[MemRange]) -> None:
+        self._ranges = ranges
+
+    def touched(self, shift: int) -> int:
+        count, previous = 0, -1
+        for r in self._ranges:
+            first, last = r.start >> shift, (r.end - 1) >> shift
+            count += last - first + (first != previous)
+            previous = last
+        return count
+
+    def partial(self, shift: int) -> Sequence[int]:
+        mask = (1 << shift) - 1
+        return sorted({edge >> shift for r in self._ranges for edge in (r.start, r.end) if edge & mask})
+
+
+class _ArrayBounds:
+    def __init__(self, numpy: ModuleType, ranges: Sequence[MemRange]) -> None:
+        self._np = numpy
+        # One array: start, end, start, end, ... is sorted, because the ranges are.
+        self._edges: npt.NDArray[np.int64] = numpy.empty(2 * len(ranges), dtype=numpy.int64)
+        self._edges[0::2] = [r.start for r in ranges]
+        self._edges[1::2] = [r.end for r in ranges]
+
+    def touched(self, shift: int) -> int:
+        firsts, lasts = self._edges[0::2] >> shift, (self._edges[1::2] - 1) >> shift
+        shared = (firsts[1:] == lasts[:-1]).sum()
+        return int((lasts - firsts).sum()) + len(firsts) - int(shared)
+
+    def partial(self, shift: int) -> Sequence[int]:
+        inside = self._edges[(self._edges & ((1 << shift) - 1)) != 0] >> shift
+        fresh = self._np.ones(len(inside), dtype=bool)
+        fresh[1:] = inside[1:] != inside[:-1]
+        found: Sequence[int] = inside[fresh]
+        return found
 
 
 def numpy_or_none() -> ModuleType | None:
@@ -98,15 +144,3 @@ def numpy_or_none() -> ModuleType | None:
     except ImportError:
         return None
     return np
-
-
-def _touched_by_numpy(numpy: ModuleType, ranges: Sequence[MemRange], shifts: Sequence[int]) -> list[int]:
-    firsts = numpy.array([r.start for r in ranges], dtype=numpy.int64)
-    lasts = numpy.array([r.end for r in ranges], dtype=numpy.int64)
-    lasts -= 1
-    return [_touched_in_arrays(firsts >> shift, lasts >> shift) for shift in shifts]
-
-
-def _touched_in_arrays(firsts: "npt.NDArray[np.int64]", lasts: "npt.NDArray[np.int64]") -> int:
-    shared = (firsts[1:] == lasts[:-1]).sum()
-    return int((lasts - firsts).sum()) + len(firsts) - int(shared)
