@@ -11,13 +11,16 @@ from typing import Any
 from kexeckit.formats.boot_params import parse_boot_params
 from kexeckit.formats.elfcorehdr import loads_of, parse_program_headers
 from kexeckit.formats.iomem import parse_iomem
+from kexeckit.kernel.crashkernel.predict import predict_reservation
 from kexeckit.lab.report import GuestReport
-from kexeckit.memory.kind import KNOWN_KINDS, kind_from_label
+from kexeckit.memory.kind import KNOWN_KINDS
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.units import MIB, PAGE_SIZE, align_down, align_up
+from kexeckit.system.reservation_input import read_reservation_input
+from kexeckit.system.sysroot import FileRoot, SingleFile
 
-__all__ = ["Check", "compare_capture", "compare_common", "compare_memory"]
+__all__ = ["Check", "compare_capture", "compare_common", "compare_memory", "compare_reservation"]
 
 _NOTHING = "(nothing)"
 
@@ -76,6 +79,20 @@ def compare_capture(plan: Mapping[str, Any], report: GuestReport) -> Iterator[Ch
     yield from _paired("PT_LOAD", predicted, observed)
 
 
+def compare_reservation(report: GuestReport) -> Iterator[Check]:
+    """Compare where the first kernel's reservation lies with the prediction from its own boot log.
+
+    Args:
+        report: The first kernel's report.
+    """
+    log = SingleFile("the guest's boot log", report.data("dmesg"))
+    found = predict_reservation(read_reservation_input(FileRoot(log), (), None, None))
+    predicted = [_region(r.start, r.size) for r in found.regions if r.kind != "cma"]
+    tree = parse_iomem(report.text("iomem"), "the guest's /proc/iomem")
+    observed = [_region(r.start, r.size) for r in tree.crash_regions()]
+    yield from _paired("crash region", sorted(predicted), sorted(observed))
+
+
 def compare_memory(plan: Mapping[str, Any], found: Mapping[str, str]) -> Iterator[Check]:
     """Compare the segments' digests with what lies in the guest's memory after the load.
 
@@ -116,7 +133,12 @@ def _entry(start: int, end: int, label: str) -> str:
 
 
 def _label(name: str) -> str:
-    return next((k.label for k in KNOWN_KINDS if k.name == name), (kind_from_label(name) and name) or "Unknown E820 type")
+    # sysfs prints every number that the kernel does not know by the same words.
+    return next((k.label for k in KNOWN_KINDS if k.name == name), "Unknown E820 type")
+
+
+def _region(start: int | None, size: int) -> str:
+    return f"{size} bytes, place not determined" if start is None else str(MemRange.from_size(start, size))
 
 
 def _load(found: MemRange, vaddr: int) -> str:

@@ -150,7 +150,7 @@ def _boot_log(root: Sysroot) -> bytes:
     # /dev/kmsg gives one record per read, and EAGAIN behind the last one. Source: Documentation/ABI/testing/dev-kmsg.
     if not root.live:
         return root.read_bytes(_BOOT_LOG) if root.exists(_BOOT_LOG) else b""
-    lines = []
+    lines: list[bytes] = []
     try:
         fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
