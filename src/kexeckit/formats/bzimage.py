@@ -15,6 +15,8 @@ from kexeckit.errors import InputError
 from kexeckit.formats.magic import describe_magic
 
 HEADER_START = 0x1F1
+# In boot_params the EDD signatures follow the setup header.
+HEADER_ROOM = 0x290 - HEADER_START
 SECTOR = 512
 ENTRY_64 = 0x200
 MINIMUM_PROTOCOL = 0x020C
@@ -85,9 +87,7 @@ def parse_bzimage(data: bytes | memoryview, source: str) -> BzImage:
             source, f"truncated: {size} bytes, but the kernel begins at {image.setup_size}", expected=_EXPECTED
         )
     _check_whole(data, image)
-    needed = XLF_KERNEL_64 | XLF_CAN_BE_LOADED_ABOVE_4G
-    if image.xloadflags & needed != needed:
-        raise InputError(source, "this kernel has no 64-bit entry point that may be loaded above 4 GiB")
+    _check_fields(image)
     return image
 
 
@@ -118,6 +118,16 @@ def _check_whole(data: bytes | memoryview, image: BzImage) -> None:
             image.source,
             f"truncated: the header declares {declared} bytes of kernel, the file holds {image.kernel_size}",
         )
+
+
+def _check_fields(image: BzImage) -> None:
+    needed = XLF_KERNEL_64 | XLF_CAN_BE_LOADED_ABOVE_4G
+    if image.xloadflags & needed != needed or not image.relocatable:
+        raise InputError(image.source, "this kernel has no 64-bit entry point that may be loaded above 4 GiB")
+    if image.init_size == 0:
+        raise InputError(image.source, "the header's init_size is 0", expected="the memory that the kernel needs")
+    if len(image.header) > HEADER_ROOM:
+        raise InputError(image.source, f"a setup header of {len(image.header)} bytes", expected=f"up to {HEADER_ROOM}")
 
 
 def _alignment(value: int, source: str) -> int:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from kexeckit.errors import InputError
 from kexeckit.memory.range import MemRange
+from kexeckit.memory.units import ADDRESS_LIMIT
 
 EHDR_SIZE = 64
 PHDR_SIZE = 56
@@ -23,6 +24,7 @@ PT_LOAD = 1
 PT_NOTE = 4
 EM_X86_64 = 62
 EM_AARCH64 = 183
+MAX_PROGRAM_HEADERS = 0xFFFF
 NO_VADDR = (1 << 64) - 1
 """p_vaddr where no virtual address is known; readers of cores take it for that (makedumpfile's NOT_KV_ADDR)."""
 _EHDR = struct.Struct("<16sHHIQQQIHHHHHH")
@@ -119,10 +121,18 @@ def parse_program_headers(data: bytes, source: str) -> list[ProgramHeader]:
     return [ProgramHeader(*_PHDR.unpack_from(data, at + i * size)) for i in range(count)]
 
 
-def loads_of(headers: Sequence[ProgramHeader]) -> list[LoadRange]:
-    """Return the PT_LOADs with a size, as physical ranges."""
-    return [
-        LoadRange(MemRange.from_size(h.paddr, h.memsz), h.vaddr, bool(h.flags & 1))
-        for h in headers
-        if h.type == PT_LOAD and h.memsz
-    ]
+def loads_of(headers: Sequence[ProgramHeader], source: str = "a core header") -> list[LoadRange]:
+    """Return the PT_LOADs with a size, as physical ranges.
+
+    Args:
+        headers: Program headers of a core.
+        source: How messages name it.
+
+    Raises:
+        InputError: A PT_LOAD reaches beyond 2^64, as one without a physical address does.
+    """
+    loads = [h for h in headers if h.type == PT_LOAD and h.memsz]
+    wild = next((h for h in loads if h.paddr + h.memsz > ADDRESS_LIMIT), None)
+    if wild:
+        raise InputError(source, f"a PT_LOAD of {wild.memsz:#x} bytes at {wild.paddr:#x} reaches beyond 2^64")
+    return [LoadRange(MemRange.from_size(h.paddr, h.memsz), h.vaddr, bool(h.flags & 1)) for h in loads]

@@ -9,6 +9,7 @@ from kexeckit.errors import InputError
 from kexeckit.memory.kind import MemoryKind, kind_from_label
 from kexeckit.memory.memmap import MemoryEntry, MemoryMap
 from kexeckit.memory.range import MemRange
+from kexeckit.memory.units import ADDRESS_LIMIT
 
 UNKNOWN_LABEL = "Unknown E820 type"
 
@@ -29,6 +30,8 @@ def parse_memmap_entry(fields: Mapping[str, str], source: str) -> MemoryEntry:
         raise InputError(source, f"unusable entry: {error}", expected="start and end in hexadecimal") from error
     if last < first:
         raise InputError(source, f"the end {last:#x} lies before the start {first:#x}")
+    if first < 0 or last >= ADDRESS_LIMIT:
+        raise InputError(source, f"{first:#x}-{last:#x} is not in 64 bits", expected="start and end in hexadecimal")
     label = fields.get("type", "").strip()
     # The kernel prints every number that it does not know by the same words, so the number is lost here.
     kind = kind_from_label(label) or MemoryKind(f"unknown:{label}", 2, label or UNKNOWN_LABEL)

@@ -16,6 +16,8 @@ from kexeckit.memory.resource import Resource, ResourceTree
 
 _LINE = re.compile(r"^(?P<indent>[ \t]*)(?P<first>[0-9a-fA-F]{1,16})-(?P<last>[0-9a-fA-F]{1,16}) : (?P<name>.*)$")
 _EXPECTED = "a line like '00100000-bffdffff : System RAM'"
+# The kernel indents eight levels at most (MAX_IORES_LEVEL); far more than that is no iomem.
+_DEEPEST = 100
 
 
 @dataclass(slots=True)
@@ -51,7 +53,7 @@ def parse_iomem(text: str, source: str = "/proc/iomem") -> ResourceTree:
             "all addresses are zero: the kernel hides them from readers without CAP_SYS_ADMIN",
             remedy="read it as root",
         )
-    return _nested([_node(m, source, n) for n, m in matches])
+    return _nested([(n, _node(m, source, n)) for n, m in matches], source)
 
 
 def format_iomem(tree: ResourceTree) -> str:
@@ -75,14 +77,16 @@ def _node(found: re.Match[str], source: str, number: int) -> _Node:
     return _Node(MemRange.from_inclusive(first, last), found["name"], depth)
 
 
-def _nested(nodes: list[_Node]) -> ResourceTree:
+def _nested(nodes: list[tuple[int, _Node]], source: str) -> ResourceTree:
     roots: list[_Node] = []
     open_nodes: list[_Node] = []
-    for node in nodes:
+    for number, node in nodes:
         while open_nodes and open_nodes[-1].depth >= node.depth:
             open_nodes.pop()
         (open_nodes[-1].children if open_nodes else roots).append(node)
         open_nodes.append(node)
+        if len(open_nodes) > _DEEPEST:
+            raise InputError(source, f"nested deeper than {_DEEPEST} levels", expected=_EXPECTED, line=number)
     return ResourceTree(tuple(r.frozen() for r in roots))
 
 

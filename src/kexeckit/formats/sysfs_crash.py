@@ -44,10 +44,9 @@ class EfiDescriptor:
 
 def parse_efi_descriptor(fields: Mapping[str, str], source: str) -> EfiDescriptor:
     """Read one folder of /sys/firmware/efi/runtime-map."""
+    names = ("type", "phys_addr", "virt_addr", "num_pages", "attribute")
     try:
-        return EfiDescriptor(
-            *(int(fields[name], 0) for name in ("type", "phys_addr", "virt_addr", "num_pages", "attribute"))
-        )
+        return EfiDescriptor(*(_unsigned(fields[n], 0, 32 if n == "type" else 64) for n in names))
     except (KeyError, ValueError) as error:
         raise InputError(source, f"unusable EFI memory descriptor: {error}") from error
 
@@ -59,7 +58,29 @@ def format_efi_map(descriptors: tuple[EfiDescriptor, ...], size: int) -> bytes:
     )
 
 
-def parse_efi_systab(text: str) -> dict[str, int]:
-    """Read /sys/firmware/efi/systab: ``NAME=0xADDRESS`` lines, e.g. ACPI20 and SMBIOS."""
-    pairs = (line.partition("=") for line in text.split())
-    return {name: int(value, 16) for name, _, value in pairs if value}
+def parse_efi_systab(text: str, source: str) -> dict[str, int]:
+    """Read /sys/firmware/efi/systab: ``NAME=0xADDRESS`` lines, e.g. ACPI20 and SMBIOS.
+
+    Raises:
+        InputError: A line is none, or its address has more than 64 bits.
+    """
+    return {name: parse_address(value, source) for name, _, value in (line.partition("=") for line in text.split())}
+
+
+def parse_address(text: str, source: str) -> int:
+    """Read one hexadecimal physical address.
+
+    Raises:
+        InputError: It is none, or has more than 64 bits.
+    """
+    try:
+        return _unsigned(text, 16, 64)
+    except ValueError as error:
+        raise InputError(source, f"unusable text {text.strip()!r}", expected="a hexadecimal address") from error
+
+
+def _unsigned(text: str, base: int, bits: int) -> int:
+    value = int(text, base)
+    if not 0 <= value < 1 << bits:
+        raise ValueError(f"{value:#x} does not fit into {bits} bits")
+    return value

@@ -16,6 +16,7 @@ from kexeckit.plan.core_header import plan_core_header
 from kexeckit.plan.facts import MachineFacts
 from kexeckit.plan.initrd import check_initrd
 from kexeckit.plan.load_plan import LoadPlan, LoadRequest, Syscall
+from kexeckit.plan.next_cmdline import check_characters
 from kexeckit.plan.request import NO_LIMIT, BufferRequest
 from kexeckit.plan.segment import Content, Segment, digest
 
@@ -33,6 +34,7 @@ def plan_file_load(request: LoadRequest, facts: MachineFacts) -> LoadPlan:
     image = parse_bzimage(memoryview(request.kernel.data), request.kernel.source)
     if request.initrd:
         check_initrd(request.initrd)
+    check_characters(request.cmdline)
     if not facts.release:
         raise PlanError(
             "a prediction of kexec_file_load",

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from kexeckit.errors import PlanError
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
-from kexeckit.memory.units import align_down, align_up, format_address, format_size
+from kexeckit.memory.units import PAGE_SIZE, align_down, align_up, format_address, format_size
 from kexeckit.plan.request import NO_LIMIT, BufferRequest
 
 
@@ -105,8 +105,7 @@ def _binding_limit(ram: RangeSet, request: BufferRequest, taken: RangeSet) -> st
         )
         return find_hole(ram, relaxed, taken) is not None
 
-    page = 4096
-    if fits(align=page):
+    if fits(align=PAGE_SIZE):
         return f"its alignment of {format_size(request.align)} leaves no start in any free range"
     if fits(minimum=0):
         return f"nothing fits at or above {format_address(request.minimum)} ({request.why})"
@@ -115,5 +114,6 @@ def _binding_limit(ram: RangeSet, request: BufferRequest, taken: RangeSet) -> st
     if find_hole(ram, request, RangeSet()):
         return "what is placed already takes the room"
     whole = ram.largest()
-    size = format_size(whole.size) if whole else "nothing"
-    return f"it is larger than any usable range of RAM ({size})"
+    if whole and whole.size < request.memsz:
+        return f"it is larger than any usable range of RAM ({format_size(whole.size)})"
+    return "its limits and what is placed already leave no room together"

@@ -36,17 +36,27 @@ def complete_cmdline(
         added.append(f"elfcorehdr={elfcorehdr.start:#x}")
     if facts.rsdp and facts.efi is None and facts.boot_params and facts.boot_params.efi.present:
         added.append(f"acpi_rsdp={facts.rsdp:#x}")
+    check_characters(request.cmdline)
     whole = " ".join([*added, request.cmdline]).strip()
-    if "\0" in whole:
-        raise PlanError("this command line", "it holds a NUL character, at which the kernel would cut it")
     size = len(encoded(whole))
     if size > image.cmdline_size:
+        beside = len(encoded(" ".join([*added, ""])))
         raise PlanError(
             f"a command line of {size} bytes",
             f"{image.source} takes at most {image.cmdline_size} (cmdline_size in its header)",
-            fits=f"{image.cmdline_size - (size - len(encoded(request.cmdline)))} bytes would fit",
+            fits=f"{max(0, image.cmdline_size - beside)} bytes would fit beside what kexeckit adds",
         )
-    return whole, _notes(request, whole)
+    return whole, _notes(request, whole, elfcorehdr)
+
+
+def check_characters(cmdline: str) -> None:
+    """Refuse what cannot be passed to a kernel.
+
+    Raises:
+        PlanError: A NUL, at which the kernel would cut the line without a word.
+    """
+    if "\0" in cmdline:
+        raise PlanError("this command line", "it holds a NUL character, at which the kernel would cut it")
 
 
 def encoded(cmdline: str) -> bytes:
@@ -66,7 +76,7 @@ def serial_port(cmdline: str) -> int:
     return 0
 
 
-def _notes(request: LoadRequest, whole: str) -> list[str]:
+def _notes(request: LoadRequest, whole: str, elfcorehdr: MemRange | None) -> list[str]:
     notes = []
     limits = [name for name in ("mem", "memmap") if words.has_word(whole, name)]
     if limits and request.panic:
@@ -74,6 +84,12 @@ def _notes(request: LoadRequest, whole: str) -> list[str]:
             f"{' and '.join(n + '=' for n in limits)} on the capture kernel's command line changes the map that is "
             "handed over; it may hide the reservation from the capture kernel"
         )
-    if request.panic and words.has_word(whole, "crashkernel"):
-        notes.append("crashkernel= on the capture kernel's command line takes memory from its own reservation")
+    # kernel/crash_reserve.c, get_last_crashkernel(): a search for this text, wherever it stands.
+    if request.panic and "crashkernel=" in whole:
+        notes.append(
+            "crashkernel= on the capture kernel's command line takes memory from its own reservation (the kernel looks "
+            "for this text anywhere: in other words' names, in quotes and behind -- too)"
+        )
+    if elfcorehdr and words.has_word(request.cmdline, "elfcorehdr"):
+        notes.append("the elfcorehdr= that was given beats the one that kexeckit adds: a dump will not find old memory")
     return notes

@@ -175,8 +175,10 @@ def _map_notes(entries: int) -> list[str]:
 def _explained(error: NoHoleError, inputs: ImageInputs, usable: RangeSet) -> NoHoleError:
     # The user can act on the sum, not on the one buffer that happened to come last.
     image, initrd = inputs.image, inputs.request.initrd
-    need = align_up(max(image.init_size, image.kernel_size), PAGE_SIZE) + MIB
+    need = align_up(max(image.init_size, image.kernel_size), PAGE_SIZE)
     need += align_up(len(initrd.data), PAGE_SIZE) if initrd else 0
+    # The small segments, the core header, and what the kernel's alignment can leave between them.
+    need += MIB + image.kernel_alignment + (inputs.core_header.size if inputs.core_header else 0)
     if not inputs.request.panic or need <= usable.size // 2:
         return error
     asked = f"{error.asked} in the crash region of {format_size(usable.size)}"

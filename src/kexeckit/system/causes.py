@@ -11,6 +11,7 @@ from kexeckit.system.sysroot import Sysroot
 
 _LOCKDOWN = "/sys/kernel/security/lockdown"
 _DISABLED = "/proc/sys/kernel/kexec_load_disabled"
+_CRASH_SIZE = "/sys/kernel/kexec_crash_size"
 _CAP_SYS_BOOT = 22
 
 # errno -> (cause, remedy) where the state of the machine adds nothing.
@@ -73,7 +74,7 @@ def explained(syscall: str, error: OSError, root: Sysroot, *, panic: bool) -> Sy
             remedy="boot a kernel that has it",
             exit_code=69,
         )
-    if number == errno.EADDRNOTAVAIL and panic and _reserved(root) == 0:
+    if number == errno.EADDRNOTAVAIL and panic and _text(root, _CRASH_SIZE).strip() == "0":
         cause, remedy = "no memory is reserved for a crash image", "boot with crashkernel="
         return SystemCallError(syscall, number, f"{cause} ({name})", remedy=remedy)
     cause, remedy = _PLAIN.get(number, (error.strerror or "refused for an unknown reason", ""))
@@ -111,11 +112,6 @@ def _has_cap_sys_boot(root: Sysroot) -> bool:
         if line.startswith("CapEff:"):
             return bool(int(line.split()[1], 16) >> _CAP_SYS_BOOT & 1)
     return True
-
-
-def _reserved(root: Sysroot) -> int | None:
-    text = _text(root, "/sys/kernel/kexec_crash_size").strip()
-    return int(text) if text.isdigit() else None
 
 
 def _text(root: Sysroot, name: str) -> str:

@@ -5,14 +5,16 @@ Only /proc/iomem has no substitute.
 """
 
 import os
+from dataclasses import replace
 
 from kexeckit.errors import InputError, KexeckitError, NotPermittedError, UnavailableError
 from kexeckit.formats.boot_params import BootParams, parse_boot_params
-from kexeckit.formats.elfcorehdr import PT_LOAD, LoadRange, NoteRange, ProgramHeader, parse_program_headers
+from kexeckit.formats.elfcorehdr import PT_LOAD, LoadRange, NoteRange, ProgramHeader, loads_of, parse_program_headers
 from kexeckit.formats.firmware_memmap import make_firmware_map, parse_memmap_entry
 from kexeckit.formats.iomem import parse_iomem
 from kexeckit.formats.sysfs_crash import (
     EfiDescriptor,
+    parse_address,
     parse_crash_notes,
     parse_efi_descriptor,
     parse_efi_systab,
@@ -34,6 +36,7 @@ KCORE = "/proc/kcore"
 _CRASH_HOTPLUG = ("/sys/kernel/crash_elfcorehdr_size", "/sys/kernel/kexec/crash_elfcorehdr_size")
 _UNKNOWN_PADDR = (1 << 64) - 1
 _KERNEL_TEXT = 0xFFFFFFFF80000000
+_MOST_CPUS = 1 << 20
 
 
 def collect_facts(root: Sysroot, arch: str | None = None, release: str | None = None) -> MachineFacts:
@@ -140,7 +143,7 @@ def _with_numbers(entries: list[MemoryEntry], params: BootParams | None) -> list
 
 
 def _number(name: str) -> int:
-    return int(name) if name.isdigit() else -1
+    return int(name) if name.isdecimal() else -1
 
 
 def _kcore(root: Sysroot, warnings: list[str]) -> tuple[LoadRange | None, int | None]:
@@ -155,7 +158,7 @@ def _kcore(root: Sysroot, warnings: list[str]) -> tuple[LoadRange | None, int | 
     mapped = [h for h in headers if h.type == PT_LOAD and h.paddr != _UNKNOWN_PADDR and h.memsz]
     texts = [h for h in mapped if h.vaddr >= _KERNEL_TEXT]
     direct = {h.vaddr - h.paddr for h in mapped if h.vaddr < _KERNEL_TEXT}
-    text = LoadRange(MemRange.from_size(texts[0].paddr, texts[0].memsz), texts[0].vaddr, True) if texts else None
+    text = replace(loads_of(texts[:1], root.label(KCORE))[0], executable=True) if texts else None
     if len(direct) != 1:
         warnings.append(f"{root.label(KCORE)} does not show one offset of the direct mapping; PT_LOADs carry none")
     return text, direct.pop() if len(direct) == 1 else None
@@ -173,7 +176,7 @@ def _kcore_headers(root: Sysroot) -> list[ProgramHeader]:
 def _crash_notes(root: Sysroot) -> tuple[NoteRange, ...]:
     if not root.exists(CPUS):
         return ()
-    cpus = [n for n in root.listdir(CPUS) if n.startswith("cpu") and n[3:].isdigit()]
+    cpus = [n for n in root.listdir(CPUS) if n.startswith("cpu") and n[3:].isdecimal()]
     notes = []
     for cpu in sorted(cpus, key=lambda n: int(n[3:])):
         at = f"{CPUS}/{cpu}/crash_notes"
@@ -188,13 +191,13 @@ def _loader(root: Sysroot) -> LoaderFacts:
     defaults = LoaderFacts()
     possible = _cpu_count(root, "possible", defaults.possible_cpus)
     meminfo = root.read_text("/proc/meminfo") if root.exists("/proc/meminfo") else ""
-    cma = next((line.split()[1] for line in meminfo.splitlines() if line.startswith("CmaTotal:")), "0")
+    cma = next((line for line in meminfo.splitlines() if line.startswith("CmaTotal:")), "CmaTotal: 0 kB")
     return LoaderFacts(
         possible_cpus=possible,
         present_cpus=min(_cpu_count(root, "present", possible), possible),
         nr_cpus=_cpu_count(root, "kernel_max", defaults.nr_cpus),
         crash_hotplug=any(root.exists(n) for n in _CRASH_HOTPLUG) or not root.exists("/sys/kernel"),
-        cma=cma.isdigit() and int(cma) > 0,
+        cma=cma.split()[1:] != ["0", "kB"],
     )
 
 
@@ -206,11 +209,19 @@ def _cpu_count(root: Sysroot, name: str, default: int) -> int:
     text = root.read_text(at).strip()
     try:
         if name == "kernel_max":
-            return int(text) + 1
+            return _counted("0", text)
         pairs = (part.partition("-") for part in text.split(","))
-        return sum(int(last or first) - int(first) + 1 for first, _, last in pairs)
+        return sum(_counted(first, last or first) for first, _, last in pairs)
     except ValueError as error:
         raise InputError(root.label(at), f"unusable text {text!r}", expected="a list of CPUs such as 0-3") from error
+
+
+def _counted(first: str, last: str) -> int:
+    # CPUs from first to last; more than any kernel can have is no count of CPUs.
+    low, high = int(first), int(last)
+    if not 0 <= low <= high < _MOST_CPUS:
+        raise ValueError(f"{low}-{high} is no range of CPUs")
+    return high - low + 1
 
 
 def _vmcoreinfo(root: Sysroot, warnings: list[str]) -> MemRange | None:
@@ -244,17 +255,13 @@ def _efi_descriptor(root: Sysroot, folder: str) -> EfiDescriptor:
 def _hex_file(root: Sysroot, name: str) -> int:
     if not root.exists(name):
         return 0
-    text = root.read_text(name).strip()
-    try:
-        return int(text, 16)
-    except ValueError as error:
-        raise InputError(root.label(name), f"unusable text {text!r}", expected="an address") from error
+    return parse_address(root.read_text(name).strip(), root.label(name))
 
 
 def _systab(root: Sysroot) -> dict[str, int]:
     name = f"{EFI}/systab"
     try:
-        return parse_efi_systab(root.read_text(name)) if root.exists(name) else {}
+        return parse_efi_systab(root.read_text(name), root.label(name)) if root.exists(name) else {}
     except NotPermittedError:
         return {}
 

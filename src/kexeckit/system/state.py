@@ -41,9 +41,10 @@ def _number(root: Sysroot, names: tuple[str, str]) -> int | None:
     for name in names:
         if root.exists(name):
             text = root.read_text(name).strip()
-            if not text.isdigit():
-                raise InputError(root.label(name), f"unusable text {text!r}", expected="a number")
-            return int(text)
+            try:
+                return int(text)
+            except ValueError:
+                raise InputError(root.label(name), f"unusable text {text!r}", expected="a number") from None
     if names is _SIZE:
         return None
     raise UnavailableError(
