@@ -19,7 +19,7 @@ def main() -> None:
     """Print time and time per n log2 n for every operation and size."""
     rows = {n: _times(n) for n in SIZES}
     names = list(rows[SIZES[0]])
-    print("milliseconds (nanoseconds per n log2 n); best of 5\n")
+    print("milliseconds of CPU (nanoseconds per n log2 n); best of 5\n")
     print(f"{'ranges':>9}" + "".join(f"{name:>19}" for name in names))
     for n, times in rows.items():
         cells = (f"{t * 1e3:>10.2f} {f'({t * 1e9 / (n * log2(n)):.0f})':>8}" for t in times.values())
