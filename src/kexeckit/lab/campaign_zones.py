@@ -82,6 +82,8 @@ def run_campaign(
         machine = random_machine(random, arch)
         suite = suites[turn % len(suites)]
         forms = ["none", *(FORMS[1 + (turn * _VARIANTS + k) % (len(FORMS) - 1)] for k in range(_VARIANTS))]
+        if machine.srat:
+            forms[1] = "movable_node"
         turn += 1
         plain: GuestReport | None = None
         for form in forms[: count - done]:

@@ -77,7 +77,7 @@ def random_machine(random: Random, arch: str) -> ZoneMachineCase:
     total = sum(sizes) * MIB
     below = min(total, random.choice((512, 768, 1024, 2048, 3072)) * MIB) if arch == "x86_64" else total
     srat = b""
-    if arch == "x86_64" and random.random() < 0.35:
+    if arch == "x86_64" and random.random() < 0.4:
         srat = _random_srat(random, total, below)
     return ZoneMachineCase(arch, nodes, below, srat)
 
@@ -149,11 +149,13 @@ def _random_srat(random: Random, total: int, below: int) -> bytes:
     count = random.choice((2, 3, 4))
     entries: list[tuple[int, MemRange, bool]] = []
     for span in spans:
+        # Memory above 4 GiB mostly on nodes of its own: those the kernel holds nothing on, so they stay hot-pluggable.
+        apart = count if span.start and random.random() < 0.7 else 0
         at = span.start
         while at < span.end:
             size = random.choice((128, 256, 272, 512, 1040)) * MIB
             end = min(span.end, at + size)
-            node = 0 if at == 0 else random.randrange(count)
+            node = 0 if at == 0 else apart + random.randrange(count)
             entries.append((node, MemRange(at, end), at > 0 and random.random() < 0.4))
             at = end
     if random.random() < 0.2:
