@@ -22,7 +22,7 @@ def test_random_machines(arch: str, count: int) -> None:
 
 
 def test_mirrored_memory() -> None:
-    """A kernel that is told of mirrored memory makes the predicted zones, on the founding thread's machine and others."""
+    """A kernel that is told of mirrored memory makes the predicted zones, on the thread's machine and others."""
     results = list(run_mirror_campaign(3, SEED))
     assert not [r.problem for r in results if r.problem]
     assert not [(r.case.name, f) for r in results for f in r.failed]
