@@ -117,7 +117,9 @@ CHANGES = (
         "read",
         ((6, 10, 14), (6, 6, 50), (6, 1, 109)),
     ),
-    Change("acpi_map_drops_last_byte", False, (6, 12), "arch/x86/kernel/machine_kexec_64.c mem_region_callback()", "read"),
+    Change(
+        "acpi_map_drops_last_byte", False, (6, 12), "arch/x86/kernel/machine_kexec_64.c mem_region_callback()", "read"
+    ),
     Change("file_load_kho", True, (6, 16), "kernel/kexec_handover.c kho_locate_mem_hole()", "read"),
     Change("file_load_cma", True, (6, 17), "kernel/kexec_file.c kexec_alloc_contig()", "read"),
     Change("memmap_from_kexec_table", True, (6, 15), "arch/x86/kernel/e820.c e820__reserve_resources()", "booted"),
