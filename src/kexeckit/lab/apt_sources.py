@@ -29,7 +29,7 @@ _DEBIAN_SUITES = frozenset(
         "unstable",
     }
 )
-_ONE_LINE = re.compile(r"deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<rest>\S.*)")
+_ONE_LINE = re.compile(r"deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>[^\s\[]\S*)\s+(?P<rest>\S.*)")
 
 
 @dataclass(frozen=True, slots=True)

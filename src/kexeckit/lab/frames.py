@@ -10,7 +10,10 @@ from dataclasses import dataclass
 
 from kexeckit.errors import InputError
 
-__all__ = ["Record", "RecordStream", "format_record", "parse_records"]
+__all__ = ["MARK", "Record", "RecordStream", "format_record", "parse_records"]
+
+MARK = b"KKREC "
+"""What every record begins with."""
 
 _HEADER = re.compile(rb"KKREC (\S+) (\d+)\n")
 _LONGEST_HEADER = 300
@@ -78,5 +81,5 @@ def parse_records(stream: bytes, source: str = "record channel") -> RecordStream
 
 # Could these last bytes still become a header?
 def _may_grow(tail: bytes) -> bool:
-    start = b"KKREC "
+    start = MARK
     return b"\n" not in tail and len(tail) < _LONGEST_HEADER and tail[: len(start)] == start[: len(tail)]

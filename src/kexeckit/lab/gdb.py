@@ -4,12 +4,12 @@ Connecting stops the machine; leaving the ``with`` block detaches and lets it go
 Source: gdb manual, appendix "Remote Protocol"; QEMU, docs/system/gdb.rst, "Advanced debugging options".
 """
 
-import socket
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from kexeckit.errors import UnavailableError
+from kexeckit.lab.qmp import connect
 
 __all__ = ["Gdb", "checksum", "format_packet"]
 
@@ -36,16 +36,14 @@ class Gdb:
     """
 
     def __init__(self, path: Path, timeout: float = 30.0) -> None:
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(timeout)
+        self._socket = connect(path, timeout, "gdb stub")
+        self._bytes = self._socket.makefile("rb")
         try:
-            self._socket.connect(str(path))
-            self._bytes = self._socket.makefile("rb")
             # Accesses go to physical memory from here on, not through whatever page tables the guest has now.
             self._command(b"Qqemu.PhyMemMode:1", b"OK")
-        except OSError as error:
-            self._socket.close()
-            raise UnavailableError(f"no gdb stub at {path}: {error.strerror or error}") from error
+        except BaseException:
+            self._close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -54,13 +52,15 @@ class Gdb:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._socket.sendall(format_packet(b"D"))
-            self._answer()
-        except (OSError, UnavailableError):
+            self._ask(b"D")
+        except UnavailableError:
             pass  # the machine is gone, and so is its stub
         finally:
-            self._bytes.close()
-            self._socket.close()
+            self._close()
+
+    def _close(self) -> None:
+        self._bytes.close()
+        self._socket.close()
 
     def read_physical(self, address: int, size: int) -> bytes:
         """Read guest physical memory.
@@ -102,8 +102,11 @@ class Gdb:
             raise UnavailableError(f"the gdb stub refused {name}: {answer.decode() or 'not supported'}")
 
     def _ask(self, body: bytes) -> bytes:
-        self._socket.sendall(format_packet(body))
-        return self._answer()
+        try:
+            self._socket.sendall(format_packet(body))
+            return self._answer()
+        except OSError as error:
+            raise UnavailableError(f"the gdb stub does not answer: {error.strerror or error}") from error
 
     # Acknowledgements ("+") and stop notices are skipped: what is asked for here has neither shape.
     def _answer(self) -> bytes:

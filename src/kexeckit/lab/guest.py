@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from kexeckit.errors import UnavailableError
-from kexeckit.lab.frames import RecordStream, parse_records
+from kexeckit.lab.frames import MARK, RecordStream, parse_records
 from kexeckit.lab.gdb import Gdb
 from kexeckit.lab.image import GuestImage, format_image
 from kexeckit.lab.machine import Machine, MachineFiles, qemu_command
@@ -170,4 +170,6 @@ class Guest:
     def records(self) -> RecordStream:
         """Return the records that arrived so far."""
         data = self.files.channel.read_bytes() if self.files.channel.exists() else b""
-        return parse_records(data, "record channel of the guest")
+        # EFI firmware writes its own console to every serial port before a kernel runs.
+        first = data.find(MARK)
+        return parse_records(data[first:] if first >= 0 else b"", "record channel of the guest")

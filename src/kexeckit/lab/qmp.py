@@ -12,7 +12,28 @@ from typing import Any, Self
 
 from kexeckit.errors import UnavailableError
 
-__all__ = ["Qmp"]
+__all__ = ["Qmp", "connect"]
+
+
+def connect(path: Path, timeout: float, what: str) -> socket.socket:
+    """Connect to one of QEMU's sockets.
+
+    Args:
+        path: The socket.
+        timeout: Seconds for each later answer.
+        what: What is behind it, for the message.
+
+    Raises:
+        UnavailableError: Nobody listens there.
+    """
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(timeout)
+    try:
+        connection.connect(str(path))
+    except OSError as error:
+        connection.close()
+        raise UnavailableError(f"no {what} at {path}: {error.strerror or error}") from error
+    return connection
 
 
 class Qmp:
@@ -24,16 +45,14 @@ class Qmp:
     """
 
     def __init__(self, path: Path, timeout: float = 30.0) -> None:
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(timeout)
-        try:
-            self._socket.connect(str(path))
-        except OSError as error:
-            self._socket.close()
-            raise UnavailableError(f"no QEMU monitor at {path}: {error.strerror or error}") from error
+        self._socket = connect(path, timeout, "QEMU monitor")
         self._lines = self._socket.makefile("rb")
-        self._read()
-        self.execute("qmp_capabilities")
+        try:
+            self._read()
+            self.execute("qmp_capabilities")
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -41,6 +60,10 @@ class Qmp:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connection back; the machine goes on as it is."""
         self._lines.close()
         self._socket.close()
 
@@ -48,9 +71,9 @@ class Qmp:
     def _read(self) -> dict[str, Any]:
         try:
             line = self._lines.readline()
-        except TimeoutError as error:
-            raise UnavailableError("the QEMU monitor does not answer") from error
-        if not line:
+        except OSError as error:
+            raise UnavailableError(f"the QEMU monitor does not answer: {error.strerror or error}") from error
+        if not line.endswith(b"\n"):
             raise UnavailableError("QEMU ended while its monitor was being asked")
         document: dict[str, Any] = json.loads(line)
         return document
@@ -66,7 +89,10 @@ class Qmp:
             UnavailableError: QEMU refused it or has gone.
         """
         request = {"execute": command, "arguments": {key.replace("_", "-"): value for key, value in arguments.items()}}
-        self._socket.sendall(json.dumps(request).encode() + b"\n")
+        try:
+            self._socket.sendall(json.dumps(request).encode() + b"\n")
+        except OSError as error:
+            raise UnavailableError(f"QEMU ended before {command} could be asked") from error
         while True:
             answer = self._read()
             if "error" in answer:
