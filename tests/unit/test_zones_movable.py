@@ -105,6 +105,7 @@ def test_first_plain_memory_at_the_node_start_empties_normal() -> None:
     )
     found = predict("kernelcore=mirror", regions=regions)
     assert zones(found, 1) == {"Movable": (1048576, 524288, 262144)}
+    assert any(f"node 1: {GIB} bytes of mirrored memory are in no zone" in w for w in found.warnings)
 
 
 def test_movable_node_on_several_regions() -> None:

@@ -7,7 +7,7 @@ from kexeckit.kernel.zones.behaviour import ZoneBehaviour
 from kexeckit.kernel.zones.limits import MOVABLE
 from kexeckit.kernel.zones.machine import ZoneMachine
 from kexeckit.kernel.zones.parameters import CoreSize, ZoneParameters
-from kexeckit.kernel.zones.predict import NodeZones, ZonePrediction, has_movable, predict_zones
+from kexeckit.kernel.zones.predict import NodeZones, ZonePrediction, has_movable, lost_pages, predict_zones
 from kexeckit.memory.units import MIB
 
 _STEP = 4 * MIB
@@ -93,7 +93,7 @@ def _node_cost(machine: ZoneMachine, parameters: ZoneParameters, node: NodeZones
     above = 0 if at is None else sum(max(0, r.end - max(r.start, at)) for r in mirror)
     # With kernelcore=mirror, mirrored memory above the start is Normal; with sizes everything above is Movable.
     in_movable = 0 if parameters.mirror and not parameters.movable_node else above
-    lost = max(0, node.pages * size - kernel - movable)
+    lost = lost_pages(node) * size
     return NodeCost(
         nid=node.nid,
         kernel=kernel,

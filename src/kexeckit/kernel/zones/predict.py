@@ -68,7 +68,7 @@ def predict_zones(machine: ZoneMachine, parameters: ZoneParameters, behaviour: Z
     pages = machine.node_pages()
     starts = movable_starts(machine, parameters, behaviour, limits, pages)
     nodes = _nodes(machine, parameters, limits, starts, pages)
-    warnings = (*parameters.warnings, *starts.warnings, *_wrapped(nodes))
+    warnings = (*parameters.warnings, *starts.warnings, *_wrapped(nodes), *_lost(nodes, machine.page_size))
     return ZonePrediction(machine.page_size, limits, nodes, warnings, (*machine.unknown, *starts.reasons))
 
 
@@ -97,6 +97,22 @@ def _wrapped(nodes: tuple[NodeZones, ...]) -> tuple[str, ...]:
         for n in nodes
         for z in n.zones
         if z.present >= _WRAPPED
+    )
+
+
+def lost_pages(node: NodeZones) -> int:
+    """Return the page frames of a node's memory that are in none of its zones; 0 where a count wrapped."""
+    present = sum(z.present for z in node.zones)
+    return max(0, node.pages - present)
+
+
+def _lost(nodes: tuple[NodeZones, ...], page_size: int) -> tuple[str, ...]:
+    # memmap_init_range() passes over mirrored pages when it initialises ZONE_MOVABLE, and no other zone has these.
+    return tuple(
+        f"node {n.nid}: {lost_pages(n) * page_size} bytes of mirrored memory are in no zone; the kernel frees"
+        " their pages without ever having initialised them, and may die of it at boot"
+        for n in nodes
+        if lost_pages(n)
     )
 
 
