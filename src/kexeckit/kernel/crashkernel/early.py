@@ -71,7 +71,7 @@ def early_memory(facts: ReservationInput, *, tops: int = 0) -> EarlyMemory:
     spans, steps, problem = _memory(facts, facts.cmdline)
     regions = _regions(facts, spans)
     moved = facts.seen_cmdline is not None and _moves(facts, spans)
-    held = [h for h in facts.held if not (moved and h.kind != "fixed")]
+    held = [h for h in facts.held if h.kind != "cma" and not (moved and h.kind != "fixed")]
     memory = Memblock(
         regions,
         RangeSet(h.range for h in held) | RangeSet([_LOW_MEGABYTE] if facts.rules.arch in _X86 else []),
@@ -86,6 +86,8 @@ def early_memory(facts: ReservationInput, *, tops: int = 0) -> EarlyMemory:
     else:
         memory, held = _node_data(memory, held, facts.node_data)
         memory, held = _struct_pages(memory, held, facts, tops)
+        areas = [h for h in facts.held if h.kind == "cma"]
+        memory, held = memory.reserve(h.range for h in areas), [*held, *areas]
     total = memory.end if facts.rules.total_is_span else memory.total
     return EarlyMemory(memory, tuple(held), total, steps, problem)
 
