@@ -5,13 +5,19 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from kexeckit.formats.elfcorehdr import EM_X86_64
-from kexeckit.plan.load_plan import LoadPlan
+from kexeckit.formats.elfcorehdr import EM_X86_64, LoadRange, NoteRange
+from kexeckit.formats.firmware_memmap import make_firmware_map, parse_memmap_entry
+from kexeckit.formats.iomem import parse_iomem
+from kexeckit.memory.range import MemRange
+from kexeckit.plan.facts import MachineFacts
+from kexeckit.plan.load_plan import LoadPlan, LoadRequest, NamedContent
 from kexeckit.system.kexec import FileImage
 from kexeckit.system.sysroot import DirectoryRoot
 
 MIB = 1 << 20
+PAGE = 4096
 INITRD = b"070701" + b"an initramfs by name only; " * 400
 IOMEM = """\
 00000000-00000fff : Reserved
@@ -154,6 +160,37 @@ class FakeMachine:
             at.parent.mkdir(parents=True, exist_ok=True)
             at.write_bytes(data)
         return folder
+
+
+def make_facts(iomem: str = IOMEM, memmap: tuple[tuple[int, int, str], ...] = MEMMAP, **others: Any) -> MachineFacts:
+    """Return the facts of a machine without files; `others` are fields of `MachineFacts`."""
+    entries = [
+        parse_memmap_entry({"start": f"{first:#x}", "end": f"{last:#x}", "type": kind}, "memmap")
+        for first, last, kind in memmap
+    ]
+    paddr, vaddr, size = KERNEL_TEXT
+    fields: dict[str, Any] = {
+        "arch": "x86_64",
+        "release": "6.1.0-53-cloud-amd64",
+        "firmware_map_source": "memmap",
+        "cmdline": "root=/dev/vda1 crashkernel=256M",
+        "crash_notes": tuple(NoteRange(f"cpu{n}", MemRange.from_size(0x3F000000 + n * PAGE, 368)) for n in range(2)),
+        "vmcoreinfo": MemRange.from_size(0x3FE00000, PAGE),
+        "kernel_text": LoadRange(MemRange.from_size(paddr, size), vaddr, executable=True),
+        "page_offset": PAGE_OFFSET,
+    }
+    return MachineFacts(
+        resources=parse_iomem(iomem), firmware_map=make_firmware_map(entries, "memmap"), **(fields | others)
+    )
+
+
+def make_request(kernel: bytes | None = None, initrd: bytes | None = INITRD, **others: Any) -> LoadRequest:
+    """Return a request for a fake kernel; `others` are fields of `LoadRequest`."""
+    return LoadRequest(
+        kernel=NamedContent("vmlinuz", build_bzimage() if kernel is None else kernel),
+        initrd=None if initrd is None else NamedContent("initrd", initrd),
+        **({"cmdline": "console=ttyS0 quiet", "rng_seed": bytes(range(32))} | others),
+    )
 
 
 class LiveRoot(DirectoryRoot):

@@ -112,15 +112,9 @@ def plan_image(request: LoadRequest, facts: MachineFacts, syscall: Syscall) -> L
     Raises:
         KexeckitError: It cannot be made, or the verifier rejects it (which is a defect of kexeckit).
     """
-    if syscall is Syscall.FILE:
-        from kexeckit.plan.file_plan import plan_file_load
-
-        return plan_file_load(request, facts)
     from kexeckit.plan.verify import verify
-    from kexeckit.plan.x86_64 import plan_x86_64
-    from kexeckit.purgatory import load_purgatory
 
-    plan = plan_x86_64(request, facts, load_purgatory(facts.arch))
+    plan = _made(request, facts, syscall)
     findings = verify(plan, request, facts)
     if findings:
         text = "; ".join(f"{f.invariant}: {f.text}" for f in findings)
@@ -136,6 +130,17 @@ def _efi_handover(path: str) -> EfiHandover:
         return EfiHandover(parse_efi_memory_map(bytes(map_file(path).data), path))
     except ValueError as error:
         raise UsageError(f"--efi-map {path}: {error}") from error
+
+
+def _made(request: LoadRequest, facts: MachineFacts, syscall: Syscall) -> LoadPlan:
+    if syscall is Syscall.FILE:
+        from kexeckit.plan.file_plan import plan_file_load
+
+        return plan_file_load(request, facts)
+    from kexeckit.plan.x86_64 import plan_x86_64
+    from kexeckit.purgatory import load_purgatory
+
+    return plan_x86_64(request, facts, load_purgatory(facts.arch))
 
 
 def _port(text: str | None) -> int | None:

@@ -9,18 +9,26 @@ Source of the limits: kernel/kexec_core.c, sanity_check_segment_list(); Document
 """
 
 import hashlib
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from kexeckit.formats.boot_params import parse_boot_params
 from kexeckit.formats.bzimage import parse_bzimage
+from kexeckit.formats.e820_table import parse_e820_entries
+from kexeckit.formats.elfcorehdr import PT_LOAD, ElfCoreHeader, parse_program_headers
 from kexeckit.memory.kind import RAM
+from kexeckit.memory.memmap import MemoryEntry
+from kexeckit.memory.range import MemRange
 from kexeckit.plan.facts import MachineFacts
-from kexeckit.plan.load_plan import LoadPlan, LoadRequest
+from kexeckit.plan.load_plan import LoadPlan, LoadRequest, Syscall
 from kexeckit.plan.segment import Segment
 
 KEXEC_SEGMENT_MAX = 16
 _PAGE = 4096
 _LOW = 1 << 20
+_ENTRY_64 = 0x200
+_E820_EXT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +50,7 @@ def verify(plan: LoadPlan, request: LoadRequest, facts: MachineFacts) -> list[Fi
     Returns:
         Everything that is wrong; empty for a good plan.
     """
-    checks = (
-        _count,
-        _aligned,
-        _disjoint,
-        _inside_limits,
-        _sizes,
-        _in_memory,
-        _entry,
-        _digests,
-        _kernel_room,
-        _handed_ram,
-        _old_memory,
-        _command_line,
-    )
+    checks = CHECKS if plan.syscall is Syscall.LOAD else FILE_CHECKS
     return [finding for check in checks for finding in check(plan, request, facts)]
 
 
@@ -130,22 +125,31 @@ def _entry(plan: LoadPlan, _request: LoadRequest, _facts: MachineFacts) -> Itera
 
 def _digests(plan: LoadPlan, _request: LoadRequest, _facts: MachineFacts) -> Iterator[Finding]:
     # Hashing large files a second time would double the cost of a plan: what was built is hashed again, files are not.
-    purgatory = next((s for s in plan.segments if s.name == "purgatory"), None)
+    purgatory = _named(plan, "purgatory")
     block = bytes(purgatory.content) if purgatory and purgatory.content is not None else b""
     for s in plan.segments:
         if isinstance(s.content, bytes) and hashlib.sha256(s.content).hexdigest() != s.sha256:
             yield Finding("digest", f"{s.name}: its digest is not that of its content")
-        if s is not purgatory and (s.sha256 is None or bytes.fromhex(s.sha256) not in block):
+        if s is not purgatory and (s.sha256 is None or _region(s) not in block):
             yield Finding("digest", f"{s.name} is not checked by the purgatory")
+    page, kernel = _named(plan, "boot_params"), _named(plan, "kernel")
+    if page and kernel and struct.pack("<QQ", page.range.start, kernel.range.start + _ENTRY_64) not in block:
+        yield Finding("digest", "the purgatory does not enter this kernel with this boot_params")
+
+
+def _region(segment: Segment) -> bytes:
+    return struct.pack("<QQ", segment.range.start, segment.bufsz) + bytes.fromhex(segment.sha256 or "")
 
 
 def _kernel_room(plan: LoadPlan, request: LoadRequest, _facts: MachineFacts) -> Iterator[Finding]:
     image = parse_bzimage(memoryview(request.kernel.data), request.kernel.source)
-    kernel = next((s for s in plan.segments if s.name == "kernel"), None)
+    kernel = _named(plan, "kernel")
     if kernel and kernel.range.end - kernel.range.start < image.init_size:
         yield Finding("kernel", f"kernel at {kernel.range} has less room than init_size {image.init_size:#x}")
     if kernel and kernel.range.start % image.kernel_alignment:
         yield Finding("kernel", f"kernel at {kernel.range} is not aligned to {image.kernel_alignment:#x}")
+    if kernel and kernel.bufsz != image.kernel_size:
+        yield Finding("kernel", f"kernel has {kernel.bufsz} bytes, its file holds {image.kernel_size}")
 
 
 def _handed_ram(plan: LoadPlan, _request: LoadRequest, facts: MachineFacts) -> Iterator[Finding]:
@@ -175,20 +179,100 @@ def _old_memory(plan: LoadPlan, _request: LoadRequest, facts: MachineFacts) -> I
             yield Finding("old memory", f"PT_LOAD {load} holds a part of the reservation")
     dumped = sum(r.end - r.start for r in loads)
     tops = [r.range for r in facts.resources.roots if r.name == "System RAM"]
-    ram = sum(max(0, r.end - max(r.start, _LOW)) for r in tops)
-    expected = ram - sum(c.end - c.start for c in crash)
+    # Bytes of RAM without the reservations: what both cover together, less what the reservations cover.
+    expected = _bytes_above_low([*tops, *crash]) - _bytes_above_low(crash)
     if dumped != expected:
         yield Finding("old memory", f"PT_LOADs hold {dumped} bytes, old RAM above 1 MiB has {expected}")
+    yield from _core_bytes(plan, plan.elfcorehdr)
+
+
+def _bytes_above_low(ranges: list[MemRange]) -> int:
+    total, at = 0, _LOW
+    for r in sorted(ranges, key=lambda r: r.start):
+        total += max(0, r.end - max(r.start, at))
+        at = max(at, r.end)
+    return total
+
+
+def _core_bytes(plan: LoadPlan, core: ElfCoreHeader) -> Iterator[Finding]:
+    segment = _named(plan, "elfcorehdr")
+    if segment is None or segment.content is None:
+        return
+    headers = parse_program_headers(bytes(segment.content), "elfcorehdr")
+    seen = [(h.type == PT_LOAD, h.paddr, h.memsz, h.vaddr) for h in headers]
+    notes = [(False, n.range.start, n.range.end - n.range.start, 0) for n in core.notes]
+    loads = [(True, r.range.start, r.range.end - r.range.start, r.vaddr) for r in core.loads]
+    if seen != notes + loads:
+        yield Finding("old memory", "the elfcorehdr's bytes are not those of the plan")
 
 
 def _command_line(plan: LoadPlan, request: LoadRequest, _facts: MachineFacts) -> Iterator[Finding]:
-    segment = next((s for s in plan.segments if s.name == "boot_params"), None)
+    segment = _named(plan, "boot_params")
     content = bytes(segment.content) if segment and segment.content is not None else b""
     text = plan.cmdline.encode("utf-8", "surrogateescape")
     if content[4096 : 4096 + len(text) + 1] != text + b"\0":
         yield Finding("command line", "the command line behind boot_params is not the plan's")
     if not plan.cmdline.endswith(request.cmdline.strip()):
         yield Finding("command line", "the command line does not end as the user wrote it")
-    header = next((s for s in plan.segments if s.name == "elfcorehdr"), None)
+    header = _named(plan, "elfcorehdr")
     if header and f"elfcorehdr={header.range.start:#x}" not in plan.cmdline.split():
         yield Finding("command line", "elfcorehdr= does not name the place of the elfcorehdr")
+
+
+def _handover(plan: LoadPlan, _request: LoadRequest, facts: MachineFacts) -> Iterator[Finding]:
+    segment = _named(plan, "boot_params")
+    if segment is None or segment.content is None or len(segment.content) < _PAGE:
+        yield Finding("boot_params", "there is no boot_params page")
+        return
+    page = parse_boot_params(bytes(segment.content[:_PAGE]), "boot_params")
+    initrd, blobs = _named(plan, "initrd"), _named(plan, "setup_data")
+    expected = {
+        "command line": (page.cmdline_address, segment.range.start + _PAGE),
+        "initrd": (page.initrd_address, initrd.range.start if initrd else 0),
+        "initrd size": (page.initrd_size, initrd.bufsz if initrd else 0),
+        "setup_data": (page.setup_data, blobs.range.start if blobs else 0),
+        "RSDP": (page.rsdp, facts.rsdp),
+    }
+    for what, (there, wanted) in expected.items():
+        if there != wanted:
+            yield Finding("boot_params", f"its {what} is {there:#x}, not {wanted:#x}")
+    beyond = _extended(blobs) if blobs else []
+    if [*page.e820, *beyond] != list(plan.e820):
+        yield Finding("boot_params", "its memory map, with what goes on in setup_data, is not the plan's")
+
+
+def _extended(blobs: Segment) -> list[MemoryEntry]:
+    # Follow the list as the next kernel does, and collect the entries of every SETUP_E820_EXT.
+    data, base, at = bytes(blobs.content or b""), blobs.range.start, blobs.range.start
+    out: list[MemoryEntry] = []
+    seen: set[int] = set()
+    while at and at not in seen and 0 <= at - base <= len(data) - 16:
+        seen.add(at)
+        after, kind, size = struct.unpack_from("<QII", data, at - base)
+        if kind == _E820_EXT:
+            out += parse_e820_entries(data[at - base + 16 : at - base + 16 + size], "setup_data")
+        at = after
+    return out
+
+
+def _named(plan: LoadPlan, name: str) -> Segment | None:
+    return next((s for s in plan.segments if s.name == name), None)
+
+
+CHECKS = (
+    _count,
+    _aligned,
+    _disjoint,
+    _inside_limits,
+    _sizes,
+    _in_memory,
+    _entry,
+    _digests,
+    _kernel_room,
+    _handed_ram,
+    _old_memory,
+    _command_line,
+    _handover,
+)
+# What holds of the running kernel's own choices too: it makes its own purgatory and contents, and may use low memory.
+FILE_CHECKS = (_aligned, _disjoint, _inside_limits, _sizes, _kernel_room)
