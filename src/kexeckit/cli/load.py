@@ -20,6 +20,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         "where it does not take kexec_load)",
     )
     parser.add_argument("-n", "--dry-run", action="store_true", help="show the plan and stop before the system call")
+    parser.add_argument(
+        "--if-changed",
+        action="store_true",
+        help="load only if the machine, a file or the command line has changed since the image in the slot was loaded",
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="do not show the plan")
     parser.add_argument("--spin", action="store_true", help="stop at the purgatory's first instruction, for debuggers")
 
@@ -36,10 +41,14 @@ def run(args: Namespace) -> int:
     if why:
         _note(why)
     planned = make_plan(args, syscall)
+    if args.if_changed and _is_loaded(planned):
+        _note("nothing has changed since this image was loaded; it stays")
+        return 0
     _show(planned, args)
     if args.dry_run:
         return 0
     require_live(planned.root, "load")
+    _check_limits(planned)
     try:
         _load(planned, args)
     except SystemCallError as error:
@@ -60,6 +69,31 @@ def _load(planned: Planned, args: Namespace) -> None:
     then = "it starts when this kernel panics" if planned.plan.panic else "`kexeckit exec` enters it"
     if not args.json:
         print(f"\n{slot} loaded by kexec{'_file' if planned.plan.syscall == 'file' else ''}_load; {then}")
+
+
+def _is_loaded(planned: Planned) -> bool:
+    # The same image as the record of the slot says, and the slot is still taken.
+    from kexeckit.plan.fingerprint import fingerprint, is_same_image
+    from kexeckit.plan.load_plan import Syscall
+    from kexeckit.system.record import RECORDS, read_record
+    from kexeckit.system.state import header_is_updated, read_state
+
+    plan = planned.plan
+    state = read_state(planned.root)
+    record = read_record(RECORDS, panic=plan.panic)
+    if record is None or not (state.crash if plan.panic else state.normal):
+        return False
+    updated = plan.syscall is Syscall.FILE and header_is_updated(planned.root)
+    return is_same_image(record.fingerprint, fingerprint(plan), kernel_updates_header=updated)
+
+
+def _check_limits(planned: Planned) -> None:
+    # The kernel's own checks, before it frees the old crash image.
+    from kexeckit.plan.cost import check_plan
+    from kexeckit.system.mapping_input import read_image_limits, read_mapping_question
+
+    question = read_mapping_question(planned.root, planned.facts.arch, planned.facts.release)
+    check_plan(planned.plan, read_image_limits(planned.root, question))
 
 
 def _show(planned: Planned, args: Namespace) -> None:

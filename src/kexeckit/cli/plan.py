@@ -4,6 +4,12 @@ Nothing is loaded. With --root the plan is made for the machine of a capture, wi
 """
 
 from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kexeckit.cli.image_arguments import Planned
+    from kexeckit.plan.cost import PlanCost
+    from kexeckit.plan.hotplug import HotplugEffect
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -17,6 +23,18 @@ def add_arguments(parser: ArgumentParser) -> None:
         default="load",
         help="plan for kexec_load, or predict what kexec_file_load will do (default: %(default)s)",
     )
+    parser.add_argument(
+        "--page-tables",
+        action="store_true",
+        help="also show what page tables, control pages and the copy at the jump cost",
+    )
+    parser.add_argument(
+        "--after",
+        action="append",
+        default=[],
+        metavar="'add|remove START-END'",
+        help="also say what this memory hotplug event does to the image, once it is loaded (may be repeated)",
+    )
 
 
 def run(args: Namespace) -> int:
@@ -26,13 +44,52 @@ def run(args: Namespace) -> int:
     from kexeckit.plan.load_plan import Syscall
 
     planned = make_plan(args, Syscall(args.syscall))
+    cost = _cost(planned) if args.page_tables else None
+    effects = _effects(planned, args.after)
     if args.json:
+        from kexeckit.render.hotplug import hotplug_document
         from kexeckit.render.plan import plan_document
+        from kexeckit.render.plan_cost import cost_document
 
-        print_document(plan_document(planned.plan))
+        document = plan_document(planned.plan)
+        document |= {"cost": cost_document(cost)} if cost else {}
+        document |= {"after": hotplug_document(effects)} if effects else {}
+        print_document(document)
         return 0
+    _print(planned, cost, effects)
+    print_warnings(planned.plan.warnings)
+    return 0
+
+
+def _print(planned: "Planned", cost: "PlanCost | None", effects: "list[HotplugEffect]") -> None:
     from kexeckit.render.plan import render_plan
 
     print(render_plan(planned.plan))
-    print_warnings(planned.plan.warnings)
-    return 0
+    if cost:
+        from kexeckit.render.plan_cost import render_cost
+
+        print("\n" + render_cost(cost))
+    if effects:
+        from kexeckit.render.hotplug import render_hotplug
+
+        print("\n" + render_hotplug(effects))
+
+
+def _cost(planned: "Planned") -> "PlanCost":
+    from kexeckit.plan.cost import cost_of_plan
+    from kexeckit.system.mapping_input import mapping_rules, read_mapping_question
+
+    question = read_mapping_question(planned.root, planned.facts.arch, planned.facts.release)
+    return cost_of_plan(planned.plan, mapping_rules(question))
+
+
+def _effects(planned: "Planned", events: list[str]) -> "list[HotplugEffect]":
+    if not events:
+        return []
+    from kexeckit.kernel.behaviour import behaviour_of
+    from kexeckit.kernel.version import parse_kernel_version
+    from kexeckit.plan.hotplug import effect_of, parse_event
+    from kexeckit.system.mapping_input import NEWEST
+
+    behaviour = behaviour_of(parse_kernel_version(planned.facts.release or NEWEST))
+    return [effect_of(parse_event(e), planned.plan, planned.facts, behaviour) for e in events]

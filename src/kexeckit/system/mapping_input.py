@@ -12,12 +12,17 @@ from kexeckit.formats.bootlog.boot import BootLog, parse_boot_log
 from kexeckit.formats.bootlog.memory import firmware_table
 from kexeckit.formats.iomem import parse_iomem
 from kexeckit.kernel.behaviour import KernelBehaviour, behaviour_of
+from kexeckit.kernel.kimage_check import NO_LIMIT, X86_64_LIMIT, X86_64_LIMIT_LA57, ImageLimits
 from kexeckit.kernel.page_tables.calls import EfiTables, MappingCalls, kernel_calls
+from kexeckit.kernel.page_tables.geometry import TableFormat
+from kexeckit.kernel.page_tables.rule import kernel_rule
 from kexeckit.kernel.version import parse_kernel_version
 from kexeckit.kernel.zones.from_log import release_of_log
 from kexeckit.memory.kind import RAM
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.resource import SYSTEM_RAM, Resource, ResourceTree
+from kexeckit.memory.units import PAGE_SIZE
+from kexeckit.plan.cost import MappingRules
 from kexeckit.system.collect import BOOT_PARAMS, IOMEM, read_arch, read_release
 from kexeckit.system.sysroot import SingleFile, Sysroot, decode_text
 
@@ -182,3 +187,25 @@ def _from_log(log: BootLog, arch: str | None, release: str | None) -> MappingQue
     gbpages = bool(log.find(re.compile("Using GB pages for direct mapping")))
     calls = kernel_calls(tree, behaviour, efi_unknown=bool(log.find(re.compile(r"^efi: EFI v"))))
     return MappingQuestion(arch or log.arch or "x86_64", tree, calls, behaviour, 4, gbpages, tuple(assumed))
+
+
+def read_image_limits(root: Sysroot, question: MappingQuestion) -> ImageLimits:
+    """Return what the kernel measures an image against.
+
+    Args:
+        root: The source.
+        question: The same machine's mapping.
+    """
+    total = None
+    if root.exists("/proc/meminfo"):
+        found = re.search(r"^MemTotal:\s+(\d+) kB", root.read_text("/proc/meminfo"), re.MULTILINE)
+        total = int(found[1]) * 1024 // PAGE_SIZE if found else None
+    limit = X86_64_LIMIT if question.levels == 4 else X86_64_LIMIT_LA57
+    main = question.crash[-1] if question.crash else None
+    return ImageLimits(main, total, limit if question.arch == "x86_64" else NO_LIMIT)
+
+
+def mapping_rules(question: MappingQuestion) -> MappingRules:
+    """Return how the kernel maps, in the form that a plan's cost needs."""
+    rule = kernel_rule(question.behaviour, gbpages=question.gbpages)
+    return MappingRules(question.calls, rule, TableFormat(question.levels), question.behaviour, question.crash)

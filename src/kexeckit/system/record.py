@@ -8,6 +8,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from kexeckit.plan.fingerprint import fingerprint
 from kexeckit.plan.load_plan import LoadPlan, LoadRequest
 
 RECORDS = "/run/kexeckit"
@@ -27,6 +28,7 @@ class LoadRecord:
         initrd_sha256: Digest of the initrd, or None.
         old_ram: As requested.
         on_damage: As requested.
+        fingerprint: `plan.fingerprint` of the plan that was loaded, or empty.
     """
 
     panic: bool
@@ -38,6 +40,7 @@ class LoadRecord:
     initrd_sha256: str | None
     old_ram: str
     on_damage: str
+    fingerprint: str = ""
 
     @classmethod
     def of(cls, plan: LoadPlan, request: LoadRequest) -> "LoadRecord":
@@ -53,6 +56,7 @@ class LoadRecord:
             initrd_sha256=digests.get("initrd"),
             old_ram=str(request.old_ram),
             on_damage=request.on_damage.name.lower(),
+            fingerprint=fingerprint(plan),
         )
 
 

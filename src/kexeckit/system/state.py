@@ -37,6 +37,15 @@ def read_state(root: Sysroot) -> KexecState:
     return KexecState(_number(root, _NORMAL) == 1, _number(root, _CRASH) == 1, _number(root, _SIZE))
 
 
+def header_is_updated(root: Sysroot) -> bool:
+    """Say whether the kernel keeps the loaded crash image's elfcorehdr up to date on memory hotplug.
+
+    Source: kernel/crash_core.c, crash_check_hotplug_support(); drivers/base/memory.c, crash_hotplug_show().
+    """
+    name = "/sys/devices/system/memory/crash_hotplug"
+    return root.exists(name) and root.read_text(name).strip() == "1"
+
+
 def _number(root: Sysroot, names: tuple[str, str]) -> int | None:
     for name in names:
         if root.exists(name):
