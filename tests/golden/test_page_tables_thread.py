@@ -47,12 +47,12 @@ def test_three_designs_stand_side_by_side() -> None:
 
 # The recorded guests: 3 GiB has its RAM end at 0xbffe0000, more lies from 4 GiB on.
 GUESTS = [
-    ("6.1", 3, 4, True, 0xAE000000, [0xAE002000, 0xAE004000], 0xAE003000, 0xAE005000),
-    ("6.1", 3, 5, True, 0xAE000000, [0xAE002000, 0xAE004000, 0xAE005000], 0xAE003000, 0xAE006000),
-    ("6.1", 5, 4, False, 0xAE000000, [0xAE002000, *range(0xAE004000, 0xAE00A000, 4096)], 0xAE003000, 0xAE00A000),
-    ("6.12.107", 3, 4, True, 0xAE000000, [0xAE0E2000, 0xAE0E3000, 0xAE0E4000], 0xAE0E1000, 0xAE0E5000),
-    ("6.12.107", 9, 4, True, 0xAE000000, [0xAE0E2000, 0xAE0E3000, 0xAE0E4000], 0xAE0E1000, 0xAE0E5000),
-    ("6.12.107", 5, 5, True, 0xAE000000, list(range(0xAE0E2000, 0xAE0E6000, 4096)), 0xAE0E1000, 0xAE0E6000),
+    ("6.1", 3, 4, True, [0xAE002000, 0xAE004000], 0xAE003000, 0xAE005000),
+    ("6.1", 3, 5, True, [0xAE002000, 0xAE004000, 0xAE005000], 0xAE003000, 0xAE006000),
+    ("6.1", 5, 4, False, [0xAE002000, *range(0xAE004000, 0xAE00A000, 4096)], 0xAE003000, 0xAE00A000),
+    ("6.12.107", 3, 4, True, [0xAE0E2000, 0xAE0E3000, 0xAE0E4000], 0xAE0E1000, 0xAE0E5000),
+    ("6.12.107", 9, 4, True, [0xAE0E2000, 0xAE0E3000, 0xAE0E4000], 0xAE0E1000, 0xAE0E5000),
+    ("6.12.107", 5, 5, True, list(range(0xAE0E2000, 0xAE0E6000, 4096)), 0xAE0E1000, 0xAE0E6000),
 ]
 
 
@@ -73,9 +73,9 @@ def control_pages(version: str, gib: int, levels: int, gbpages: bool) -> CrashCo
     return crash_control_pages(CRASH, segments, pages.total, behaviour)
 
 
-@pytest.mark.parametrize(("version", "gib", "levels", "gbpages", "_start", "tables", "code", "vmcoreinfo"), GUESTS)
+@pytest.mark.parametrize(("version", "gib", "levels", "gbpages", "tables", "code", "vmcoreinfo"), GUESTS)
 def test_control_pages_lie_where_they_were_seen(
-    version: str, gib: int, levels: int, gbpages: bool, _start: int, tables: list[int], code: int, vmcoreinfo: int
+    version: str, gib: int, levels: int, gbpages: bool, tables: list[int], code: int, vmcoreinfo: int
 ) -> None:
     """Code page, PGD, every table page and the vmcoreinfo copy."""
     found = control_pages(version, gib, levels, gbpages)
