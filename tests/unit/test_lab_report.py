@@ -9,7 +9,7 @@ import pytest
 
 from kexeckit.errors import UnavailableError
 from kexeckit.lab.frames import format_record, parse_records
-from kexeckit.lab.guest import Guest
+from kexeckit.lab.guest import Guest, telling_lines
 from kexeckit.lab.machine import Machine
 from kexeckit.lab.report import GuestReport, GuestRun
 
@@ -46,6 +46,14 @@ def test_a_cut_stage_is_not_a_report() -> None:
     run = _run(format_record("boot/iomem", b"x"), console="line 1\n\nPanic: last words\n")
     with pytest.raises(UnavailableError, match=r"(?s)the guest ended.*boot \(cut\).*Panic: last words"):
         run.report("boot")
+
+
+def test_the_cause_is_shown_before_the_last_lines() -> None:
+    """A panic is followed by a long trace; its own line is not lost in the message."""
+    console = "".join(["boot\n", "Kernel panic - not syncing: x\n", *(f"frame {n}\n" for n in range(30))])
+    assert telling_lines(console)[0].startswith("Kernel panic")
+    assert telling_lines(console)[-1] == "frame 29"
+    assert "boot" not in telling_lines(console)
 
 
 def test_a_run_out_of_time_says_so() -> None:

@@ -5,6 +5,7 @@ Rules of this file:
     2. A run has a time limit, and whoever hits it is told what the console said last.
 """
 
+import re
 import shutil
 import subprocess
 import tempfile
@@ -21,13 +22,21 @@ from kexeckit.lab.image import GuestImage, format_image
 from kexeckit.lab.machine import Machine, MachineFiles, qemu_command
 from kexeckit.lab.qmp import Qmp
 
-__all__ = ["Guest", "Progress"]
+__all__ = ["Guest", "Progress", "telling_lines"]
 
 Progress = Callable[[str], None]
 """Called with each line that appears on the console."""
 
-_CONSOLE_TAIL = 12
+_CONSOLE_TAIL = 8
+_CAUSE = re.compile(r"Kernel panic|BUG:|Oops|kexeckit: ")
 _SOCKET_SECONDS = 10.0
+
+
+def telling_lines(console: str) -> list[str]:
+    """Choose the lines of a console that tell why a run stopped: each panic or bug, then the last ones."""
+    lines = [line.rstrip() for line in console.splitlines() if line.strip()]
+    causes = [line for line in lines[:-_CONSOLE_TAIL] if _CAUSE.search(line)]
+    return [*causes[-_CONSOLE_TAIL:], *lines[-_CONSOLE_TAIL:]]
 
 
 class Guest:
@@ -164,8 +173,7 @@ class Guest:
 
     def console_tail(self) -> str:
         """Return the last lines of the console, for messages."""
-        lines = [line.rstrip() for line in self.console().splitlines() if line.strip()]
-        return "\n".join(lines[-_CONSOLE_TAIL:])
+        return "\n".join(telling_lines(self.console()))
 
     def records(self) -> RecordStream:
         """Return the records that arrived so far."""

@@ -12,7 +12,7 @@ from typing import Self
 
 from kexeckit.errors import UnavailableError
 from kexeckit.lab.frames import RecordStream
-from kexeckit.lab.guest import Guest, Progress
+from kexeckit.lab.guest import Guest, Progress, telling_lines
 from kexeckit.lab.image import GuestImage
 from kexeckit.lab.machine import Machine
 
@@ -105,8 +105,7 @@ class GuestRun:
             return found
         how = "ended" if self.ended else f"still ran after {self._timeout:g} s"
         seen = ", ".join(name if report.complete else f"{name} (cut)" for name, report in self.reports.items())
-        lines = [line.rstrip() for line in self.console.splitlines() if line.strip()]
-        tail = "\n  ".join(lines[-12:]) or "(nothing)"
+        tail = "\n  ".join(telling_lines(self.console)) or "(nothing)"
         raise UnavailableError(
             f"no {stage} report: the guest {how}; reports seen: {seen or 'none'}; last lines of its console:\n  {tail}"
         )
