@@ -12,6 +12,11 @@ settings.register_profile("deep", max_examples=100_000, deadline=None, suppress_
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --update-golden."""
+    parser.addoption("--update-golden", action="store_true", help="write the expected documents anew")
+
+
 @pytest.fixture(scope="session")
 def corpus() -> Path:
     """The folder of third-party logs, which is not part of the project; skips where it is absent."""
