@@ -11,7 +11,7 @@ Source: Documentation/arch/x86/boot.rst, "64-bit Boot Protocol"; the in-kernel l
 arch/x86/kernel/kexec-bzimage64.c, bzImage64_load().
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kexeckit.errors import PlanError
 from kexeckit.formats.bzimage import parse_bzimage
@@ -24,10 +24,11 @@ from kexeckit.plan.contents import Handover, ImageInputs, boot_params_size, fill
 from kexeckit.plan.core_header import plan_core_header
 from kexeckit.plan.facts import MachineFacts
 from kexeckit.plan.handover import LOW_MEMORY, capture_kernel_map, next_kernel_map
-from kexeckit.plan.hole import NoHoleError, locate_hole
+from kexeckit.plan.hole import NoHoleError
 from kexeckit.plan.initrd import check_initrd
 from kexeckit.plan.load_plan import LoadPlan, LoadRequest, Syscall
 from kexeckit.plan.next_cmdline import complete_cmdline
+from kexeckit.plan.preference import MemoryTraits, preferred_hole, unplug_warnings
 from kexeckit.plan.request import NO_LIMIT, BufferRequest
 from kexeckit.plan.segment import Segment
 from kexeckit.purgatory import Purgatory
@@ -40,10 +41,12 @@ class Placement:
     Attributes:
         usable: Memory that the image may use.
         segments: Placed segments, still without bytes.
+        traits: Which memory is better or worse for an image.
     """
 
     usable: RangeSet
     segments: tuple[Segment, ...] = ()
+    traits: MemoryTraits = field(default_factory=MemoryTraits)
 
     def placing(self, request: BufferRequest) -> "Placement":
         """Return the placement with one segment more.
@@ -51,8 +54,13 @@ class Placement:
         Raises:
             NoHoleError: There is no place for it.
         """
-        hole = locate_hole(self.usable, request, RangeSet(s.range for s in self.segments))
-        return Placement(self.usable, (*self.segments, Segment(request, hole.range, hole.reason)))
+        hole = preferred_hole(self.usable, request, self.places, self.traits)
+        return Placement(self.usable, (*self.segments, Segment(request, hole.range, hole.reason)), self.traits)
+
+    @property
+    def places(self) -> RangeSet:
+        """All places given away."""
+        return RangeSet(s.range for s in self.segments)
 
     def of(self, name: str) -> MemRange:
         """Return the place of a segment that has been placed."""
@@ -81,7 +89,7 @@ def plan_x86_64(request: LoadRequest, facts: MachineFacts, purgatory: Purgatory)
     core_header = plan_core_header(facts) if request.panic else None
     inputs = ImageInputs(request, facts, image, purgatory, core_header)
     try:
-        return _planned(inputs, Placement(usable))
+        return _planned(inputs, Placement(usable, traits=facts.traits))
     except NoHoleError as error:
         raise _explained(error, inputs, usable) from error
 
@@ -116,6 +124,7 @@ def _planned(inputs: ImageInputs, places: Placement) -> LoadPlan:
     handover = Handover(cmdline, e820, setup_blobs(request, facts, e820))
     for buffer in _requests(inputs, handover):
         places = places.placing(buffer)
+    unplug = unplug_warnings(places.places, facts.traits)
     return LoadPlan(
         syscall=Syscall.LOAD,
         panic=request.panic,
@@ -125,7 +134,13 @@ def _planned(inputs: ImageInputs, places: Placement) -> LoadPlan:
         segments=fill_segments(inputs, handover, places.segments),
         e820=e820,
         elfcorehdr=inputs.core_header,
-        warnings=(*facts.warnings, *(facts.dump_warnings if request.panic else ()), *notes, *_map_notes(len(e820))),
+        warnings=(
+            *facts.warnings,
+            *(facts.dump_warnings if request.panic else ()),
+            *notes,
+            *unplug,
+            *_map_notes(len(e820)),
+        ),
     )
 
 
@@ -184,4 +199,4 @@ def _explained(error: NoHoleError, inputs: ImageInputs, usable: RangeSet) -> NoH
     asked = f"{error.asked} in the crash region of {format_size(usable.size)}"
     what = f"{image.source} needs {format_size(image.init_size)}"
     what += f", {initrd.source} {format_size(len(initrd.data))}" if initrd else ""
-    return NoHoleError(asked, error.limit, fits=f"{what}: a reservation of {format_size(align_up(need, MIB))} or more")
+    return NoHoleError(asked, error.limit, fits=f"{what}: {format_size(align_up(need, MIB))} or more only to load it, and more to run")
