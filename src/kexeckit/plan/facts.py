@@ -12,6 +12,7 @@ from kexeckit.memory.memmap import MemoryMap
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.resource import CRASH_KERNEL, ResourceTree
+from kexeckit.plan.preference import MemoryTraits
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class MachineFacts:
         rsdp: Physical address of ACPI's root pointer, or 0.
         efi: What EFI left behind, or None where there are no runtime services to hand over.
         loader: The running kernel's configuration, as far as its own loader depends on it.
+        traits: Which memory is hot-pluggable or mirrored, as far as the source shows it.
         warnings: What could not be read, and what follows from that.
         dump_warnings: The same, where it matters to a crash image only.
     """
@@ -89,6 +91,7 @@ class MachineFacts:
     rsdp: int = 0
     efi: EfiFacts | None = None
     loader: LoaderFacts = field(default_factory=LoaderFacts)
+    traits: MemoryTraits = field(default_factory=MemoryTraits)
     warnings: tuple[str, ...] = ()
     dump_warnings: tuple[str, ...] = ()
 

@@ -25,6 +25,7 @@ from kexeckit.memory.memmap import MemoryEntry, MemoryMap
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.resource import ResourceTree
 from kexeckit.plan.facts import EfiFacts, LoaderFacts, MachineFacts
+from kexeckit.system.memory_traits import read_memory_traits
 from kexeckit.system.sysroot import Sysroot
 
 IOMEM = "/proc/iomem"
@@ -79,6 +80,7 @@ def collect_facts(root: Sysroot, arch: str | None = None, release: str | None = 
         rsdp=_rsdp(root, params),
         efi=efi,
         loader=_loader(root),
+        traits=read_memory_traits(root),
         warnings=tuple(warnings),
         dump_warnings=tuple(about_dumps),
     )

@@ -16,8 +16,6 @@ from kexeckit.formats.efi_memory_map import mirrored_memory, parse_efi_memory_ma
 from kexeckit.formats.firmware_memmap import make_firmware_map, parse_memmap_entry
 from kexeckit.formats.iomem import parse_iomem
 from kexeckit.formats.machine_toml import parse_machine_toml
-from kexeckit.formats.srat import parse_srat
-from kexeckit.formats.sysfs_crash import parse_efi_descriptor
 from kexeckit.formats.zoneinfo import parse_zoneinfo
 from kexeckit.kernel.e820 import Table, make_table
 from kexeckit.kernel.version import KernelVersion, parse_kernel_version
@@ -34,14 +32,12 @@ from kexeckit.kernel.zones.machine import Reason, ZoneMachine, with_mirror
 from kexeckit.kernel.zones.parameters import ZoneParameters, parse_zone_parameters, replace_words
 from kexeckit.memory.rangeset import EMPTY, RangeSet
 from kexeckit.system.collect import BOOT_PARAMS, IOMEM, MEMMAP, read_arch, read_release
+from kexeckit.system.memory_traits import mirrored_runtime, read_boot_log, read_srat
 from kexeckit.system.sysroot import Sysroot, decode_text
 
-SRAT = "/sys/firmware/acpi/tables/SRAT"
 NODES = "/sys/devices/system/node"
 BLOCK_SIZE = "/sys/devices/system/memory/block_size_bytes"
 ZONEINFO = "/proc/zoneinfo"
-RUNTIME_MAP = "/sys/firmware/efi/runtime-map"
-BOOT_LOGS = ("/dmesg", "/var/log/dmesg", "/sos_commands/kernel/dmesg", "/var/log/boot.msg", "/var/log/kern.log")
 # Where nothing names a version, the rules of the newest kernels are used, and the reasons say so.
 NEWEST = "7.2"
 _ARCHES = {"aarch64": "arm64", "amd64": "x86_64", "i686": "i386", "i586": "i386", "x86": "i386"}
@@ -150,7 +146,7 @@ def _from_log(log: BootLog, typed: list[str], arch: str | None, release: str | N
 
 
 def _from_root(root: Sysroot, typed: list[str], arch: str | None, release: str | None) -> ZoneQuestion:
-    log = _boot_log(root)
+    log = read_boot_log(root)
     booted = root.read_text("/proc/cmdline").strip() if root.exists("/proc/cmdline") else (log and log.cmdline) or ""
     cmdline = replace_words(booted, typed)
     unknown: list[Reason] = []
@@ -162,7 +158,7 @@ def _from_root(root: Sysroot, typed: list[str], arch: str | None, release: str |
         if machine:
             return _question(machine, unknown, behaviour, cmdline, log.source)
     mirrored = RangeSet(e.range for e in efi_map(log) if e.mirrored) if log else EMPTY
-    runtime = _mirrored_runtime(root)
+    runtime = mirrored_runtime(root)
     parts = MachineParts(
         arch=name,
         cmdline=cmdline,
@@ -203,17 +199,6 @@ def _looks_like_iomem(text: str) -> bool:
     return bool(lines) and 2 * hits > len(lines)
 
 
-def _boot_log(root: Sysroot) -> BootLog | None:
-    # A log that wrapped, or holds no kernel message at all, is as good as none here.
-    for name in BOOT_LOGS:
-        if root.exists(name):
-            try:
-                return parse_boot_log(root.read_text(name), root.label(name))
-            except KexeckitError:
-                continue
-    return None
-
-
 def _firmware_table(root: Sysroot) -> Table:
     if root.exists(MEMMAP):
         folders = [f"{MEMMAP}/{n}" for n in root.listdir(MEMMAP) if n.isdigit()]
@@ -242,13 +227,13 @@ def _iomem_memory(root: Sysroot, arch: str, unknown: list[Reason]) -> RangeSet:
 
 
 def _node_parts(root: Sysroot, log: BootLog | None, unknown: list[Reason]) -> dict[str, Any]:
-    if root.exists(SRAT):
-        try:
-            srat = parse_srat(root.read_bytes(SRAT), root.label(SRAT))
-        except KexeckitError as error:
-            unknown.append(Reason("nodes", f"{error}; nodes are taken from elsewhere"))
-        else:
-            return {"affinities": srat.memory, "nodes": srat.nodes}
+    try:
+        srat = read_srat(root)
+    except KexeckitError as error:
+        srat = None
+        unknown.append(Reason("nodes", f"{error}; nodes are taken from elsewhere"))
+    if srat:
+        return {"affinities": srat.memory, "nodes": srat.nodes}
     if log:
         from kexeckit.formats.bootlog.numa import srat_of_log
 
@@ -280,16 +265,6 @@ def _may_be_mirrored(root: Sysroot, log: BootLog | None) -> bool:
     if log and log.whole:
         return has_mirror_line(log)
     return root.exists("/sys/firmware/efi")
-
-
-def _mirrored_runtime(root: Sysroot) -> RangeSet:
-    # Only memory of runtime services is shown here, so this can say that there is mirrored memory, not where it ends.
-    if not root.exists(RUNTIME_MAP):
-        return EMPTY
-    names = ("type", "phys_addr", "virt_addr", "num_pages", "attribute")
-    folders = [f"{RUNTIME_MAP}/{n}" for n in root.listdir(RUNTIME_MAP) if n.isdigit()]
-    texts = (({n: root.read_text(f"{f}/{n}") for n in names}, root.label(f)) for f in folders)
-    return mirrored_memory(parse_efi_descriptor(fields, label) for fields, label in texts)
 
 
 def _has_zone_dma(root: Sysroot) -> bool | None:
