@@ -159,29 +159,34 @@ def swiotlb_size(cmdline: str) -> int:
 
 
 def _memory(log: BootLog, arch: str) -> tuple[Table, tuple[Region, ...], list[str]]:
+    notes = []
+    if arch in _X86:
+        try:
+            entries = firmware_table(log)
+        except InputError as error:
+            if not node_ranges(log):
+                raise
+            entries = ()
+            notes = [f"{error}; the early memory node ranges are used instead"]
+        if entries:
+            return make_table(_triple(e) for e in entries), (), []
+        notes = notes or ["no firmware map in the log: RAM is taken from the early memory node ranges"]
+    regions = _regions(log)
+    if regions:
+        return (), regions, notes
+    raise InputError(
+        log.source,
+        "the log shows no memory map (is it cut off, or did the ring buffer wrap?)",
+        expected="'Early memory node ranges'" + (", or lines 'BIOS-e820: [mem ...]'" if arch in _X86 else ""),
+    )
+
+
+def _regions(log: BootLog) -> tuple[Region, ...]:
     nodes = node_ranges(log)
     regions = tuple(Region(n.range, n.node) for n in sorted(nodes, key=lambda n: n.range))
     if any(b.range.start < a.range.end for a, b in pairwise(regions)):
         raise InputError(log.source, "the early memory node ranges overlap", line=nodes[0].line)
-    if arch not in _X86:
-        if not regions:
-            raise InputError(log.source, "the log shows no memory map", expected="'Early memory node ranges'")
-        return (), regions, []
-    try:
-        entries = firmware_table(log)
-    except InputError as error:
-        if not regions:
-            raise
-        return (), regions, [f"{error}; the early memory node ranges are used instead"]
-    if entries:
-        return make_table(_triple(e) for e in entries), (), []
-    if not regions:
-        raise InputError(
-            log.source,
-            "the log shows no memory map (is it cut off, or did the ring buffer wrap?)",
-            expected="lines 'BIOS-e820: [mem ...]', or 'Early memory node ranges'",
-        )
-    return (), regions, ["no firmware map in the log: RAM is taken from the early memory node ranges"]
+    return regions
 
 
 def _triple(entry: TableEntry) -> tuple[int, int, int]:

@@ -26,7 +26,7 @@ from kexeckit.formats.bootlog.outcome import logged_regions
 from kexeckit.kernel.crashkernel.facts import Held
 from kexeckit.kernel.crashkernel.rules import CrashRules
 from kexeckit.memory.range import MemRange, clip
-from kexeckit.memory.units import MIB, PAGE_SIZE, align_down, align_up
+from kexeckit.memory.units import GIB, MIB, PAGE_SIZE, align_down, align_up
 
 # Tables that the kernel reserves by their address, drivers/firmware/efi: memattr.c, tpm.c, mokvar-table.c, efi.c. Their
 # sizes are not printed; a page stands for each, because only where it begins bounds what lies below.
@@ -51,7 +51,8 @@ def held_by_log(log: BootLog, rules: CrashRules, ram: Sequence[MemRange], *, ran
     if disk:
         out.append(_held(log, disk, _pages(disk.range), "initrd"))
     if rules.after_numa:
-        out += [_held(log, t, _to_top(t.range, ram), "node-data") for t in node_data(log)]
+        others = sorted(h.range.start for h in out)
+        out += [_held(log, t, _to_top(t.range, ram, others), "node-data") for t in node_data(log)]
     out += [_held(log, t, t.range, "cma") for t in _cma_before(log, rules)]
     for name, (address, line) in efi_tables(log).items():
         if name in _EFI_RESERVED and address:
@@ -80,8 +81,16 @@ def assumed_firmware(held: Iterable[Held], ram: Sequence[MemRange]) -> list[Held
 
 
 def late_of(held: Iterable[Held]) -> tuple[MemRange, ...]:
-    """Return what was given out last before the kernel ran, or by the kernel: no firmware memory lies right below."""
-    return tuple(h.range for h in held if not h.what.startswith(_EARLY))
+    """Return what was given out last before the kernel ran, or by the kernel: no firmware memory lies right below.
+
+    What the kernel itself puts at the top of memory below 4 GiB does not count: it is small enough to fit between
+    pieces of firmware memory, which lie there.
+    """
+    return tuple(
+        h.range
+        for h in held
+        if not h.what.startswith(_EARLY) and not (h.kind == "node-data" and h.range.start < 4 * GIB)
+    )
 
 
 def kernel_image(log: BootLog, rules: CrashRules, ram: Sequence[MemRange], *, randomised: bool) -> Held | None:
@@ -114,9 +123,11 @@ def _cma_before(log: BootLog, rules: CrashRules) -> list[Taken]:
     return [t for t in cma_areas(log) if last is None or t.line < last]
 
 
-def _to_top(span: MemRange, ram: Sequence[MemRange]) -> MemRange:
+def _to_top(span: MemRange, ram: Sequence[MemRange], others: Sequence[int]) -> MemRange:
+    # Up to the end of RAM, or to what else is known to lie there.
     around = next((r for r in ram if r.contains(span)), span)
-    return MemRange(align_down(span.start, PAGE_SIZE), around.end)
+    end = min([around.end, *(start for start in others if start >= span.end)])
+    return MemRange(align_down(span.start, PAGE_SIZE), end)
 
 
 def _pages(span: MemRange) -> MemRange:

@@ -1,0 +1,109 @@
+"""The e820 table: clean-up, and mem= and memmap= as the kernel applies them."""
+
+import pytest
+
+from kexeckit.kernel.e820 import (
+    E820Entry,
+    bios_trimmed,
+    make_table,
+    memory_map,
+    ram,
+    range_removed,
+    range_updated,
+    sanitized,
+    with_parameters,
+)
+from kexeckit.memory.kind import RAM
+from kexeckit.memory.range import MemRange
+
+MIB = 1 << 20
+GIB = 1 << 30
+PC = make_table([(0, 0xA0000, 1), (MIB, 3 * GIB, 1), (3 * GIB, 4 * GIB, 2), (4 * GIB, 5 * GIB, 1)])
+
+
+def test_highest_type_wins() -> None:
+    """Overlaps go to the higher number; the rest is cut around it."""
+    table = make_table([(0, 10, 1), (4, 6, 2), (5, 8, 3)])
+    assert sanitized(table) == make_table([(0, 4, 1), (4, 5, 2), (5, 8, 3), (8, 10, 1)])
+
+
+def test_equal_neighbours_merge_but_not_pram() -> None:
+    """Touching entries of a type become one, except those that are never merged."""
+    assert sanitized(make_table([(0, 4, 1), (4, 8, 1)])) == make_table([(0, 8, 1)])
+    assert sanitized(make_table([(0, 4, 12), (4, 8, 12)])) == make_table([(0, 4, 12), (4, 8, 12)])
+
+
+def test_a_single_entry_is_left_alone() -> None:
+    """The kernel cleans up only tables of two entries and more."""
+    table = make_table([(8, 8, 1)])
+    assert sanitized(table) == table
+
+
+def test_an_entry_that_wraps_stops_the_clean_up() -> None:
+    """A table with an entry up to 2^64 comes back as it is."""
+    table = make_table([(8, 16, 1), (0, 1 << 64, 2), (0, 8, 1)])
+    assert sanitized(table) == table
+
+
+def test_update_inside_appends_the_pieces() -> None:
+    """The left part stays in place; middle and right go to the end."""
+    table = range_updated(make_table([(0, 100, 1)]), 40, 20, 1, 2)
+    assert table == make_table([(0, 40, 1), (40, 60, 2), (60, 100, 1)])
+
+
+def test_remove_leaves_an_empty_entry() -> None:
+    """What is removed whole stays as an entry of size zero until the next clean-up."""
+    table = range_removed(make_table([(0, 10, 1), (10, 20, 2)]), 0, 10, 1)
+    assert table == (E820Entry(0, 0, 0), E820Entry(10, 20, 2))
+
+
+def test_bios_area_is_no_ram() -> None:
+    """Page 0 and 640 KiB to 1 MiB."""
+    assert ram(bios_trimmed(make_table([(0, 2 * MIB, 1), (2 * MIB, 3 * MIB, 2)]))) == [
+        MemRange(0x1000, 0xA0000),
+        MemRange(MIB, 2 * MIB),
+    ]
+
+
+def test_partial_pages_are_trimmed_after_joining() -> None:
+    """Two entries that touch within a page are one; an odd edge is cut inwards."""
+    table = make_table([(0x1000, 0x2800, 1), (0x2800, 0x5400, 1), (0x6001, 0x6FFF, 1)])
+    assert ram(table) == [MemRange(0x1000, 0x5000)]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("mem=1G", [(0, 0xA0000), (MIB, GIB)]),
+        ("memmap=1G", [(0, 0xA0000), (MIB, GIB)]),
+        ("memmap=64M$1G", [(0, 0xA0000), (MIB, GIB), (GIB + 64 * MIB, 3 * GIB), (4 * GIB, 5 * GIB)]),
+        ("memmap=2G#1G,1G!4G", [(0, 0xA0000), (MIB, GIB)]),
+        ("memmap=exactmap memmap=640K@0 memmap=64M@1M", [(0, 0xA0000), (MIB, 65 * MIB)]),
+        ("memmap=1G%4G-1", [(0, 0xA0000), (MIB, 3 * GIB)]),
+        ("memmap=1G%4G-1+2", [(0, 0xA0000), (MIB, 3 * GIB)]),
+        ("memmap=1G%4G", [(0, 0xA0000), (MIB, 3 * GIB)]),
+        ("memmap=1G%4G-1x", [(0, 0xA0000), (MIB, 3 * GIB), (4 * GIB, 5 * GIB)]),
+        ("memmap=1G@3G", [(0, 0xA0000), (MIB, 3 * GIB), (4 * GIB, 5 * GIB)]),
+        ("memmap=1G@5Gjunk", [(0, 0xA0000), (MIB, 3 * GIB), (4 * GIB, 6 * GIB)]),
+        ("mem=nopentium mem=0 mem=x", [(0, 0xA0000), (MIB, 3 * GIB), (4 * GIB, 5 * GIB)]),
+        ("mem=4G memmap=1G@8G", [(0, 0xA0000), (MIB, 3 * GIB), (8 * GIB, 9 * GIB)]),
+        ("memmap=1G@8G mem=4G", [(0, 0xA0000), (MIB, 3 * GIB)]),
+        ("iomem=1G quiet -- mem=1G", [(0, 0xA0000), (MIB, 3 * GIB), (4 * GIB, 5 * GIB)]),
+    ],
+)  # fmt: skip
+def test_words_in_order_of_appearance(words: str, expected: list[tuple[int, int]]) -> None:
+    """Each form of mem= and memmap=; order matters; a later junk character does not undo an addition."""
+    table = with_parameters(PC, words).table
+    assert [(r.start, r.end) for r in memory_map(table).of_kind(RAM)] == expected
+
+
+def test_exactmap_with_one_region_panics() -> None:
+    """A user-supplied map of one entry is "invalid" to the kernel."""
+    assert with_parameters(PC, "memmap=exactmap memmap=1G@0").problem
+    assert not with_parameters(PC, "memmap=exactmap memmap=640K@0,1G@1M").problem
+
+
+def test_steps_say_what_happened() -> None:
+    """Every item has a step, refused ones too."""
+    steps = with_parameters(PC, "memmap=64M$1G,@5G mem=0").steps
+    assert [(s.item, s.changed) for s in steps] == [("memmap=64M$1G", True), ("memmap=@5G", False), ("mem=0", False)]
