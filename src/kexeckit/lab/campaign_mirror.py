@@ -14,7 +14,6 @@ from pathlib import Path
 
 from kexeckit.errors import KexeckitError, UnavailableError
 from kexeckit.formats.bootlog.boot import parse_boot_log
-from kexeckit.formats.bootlog.memory import firmware_table
 from kexeckit.formats.bootlog.zones import printed_movable
 from kexeckit.kernel.zones.predict import ZonePrediction, predict_zones
 from kexeckit.lab.compare import Check
@@ -22,12 +21,9 @@ from kexeckit.lab.machine import Machine
 from kexeckit.lab.mirror_cases import MirrorCase, mirror_cases, raw_efi_map
 from kexeckit.lab.packages import fetch_kernel
 from kexeckit.lab.pyz import pyz_bytes
-from kexeckit.lab.report import GuestReport, GuestRun, boot_and_report, run_guest
+from kexeckit.lab.report import GuestReport, GuestRun, run_guest
 from kexeckit.lab.second import INITRD, KERNEL, SecondKernel, second_kernel_image
 from kexeckit.lab.zone_compare import compare_zones
-from kexeckit.memory.kind import RAM
-from kexeckit.memory.range import clip
-from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.units import MIB
 from kexeckit.system.sysroot import FileRoot, SingleFile
 from kexeckit.system.zone_input import read_zone_question
@@ -65,9 +61,13 @@ class MirrorResult:
     died_as_warned: bool = False
 
 
-def run_mirror_campaign(count: int, seed: int, suites: tuple[str, ...] = _SUITES) -> Iterator[MirrorResult]:
-    """Run cases one after the other, kernels taking turns; yields each result as soon as it is there."""
+def run_mirror_campaign(
+    count: int, seed: int, suites: tuple[str, ...] = _SUITES, first: int = 0
+) -> Iterator[MirrorResult]:
+    """Run cases one after the other, from number `first` on, kernels taking turns; yields each result at once."""
     for number, case in enumerate(mirror_cases(count, seed)):
+        if number < first:
+            continue
         yield run_mirror_case(suites[number % len(suites)], case)
 
 
@@ -79,9 +79,8 @@ def run_mirror_case(suite: str, case: MirrorCase) -> MirrorResult:
         append="log_buf_len=1M",
         machine_options=(f"max-ram-below-4g={case.machine.below_4g // MIB}M",),
     )
+    raw = raw_efi_map(case.machine.ram, case.mirrored)
     try:
-        firmware = _ram_of(machine)
-        raw = raw_efi_map(firmware, case.mirrored)
         run = _run(machine, case, raw)
         first = run.report("boot")
     except UnavailableError as error:
@@ -97,18 +96,6 @@ def run_mirror_case(suite: str, case: MirrorCase) -> MirrorResult:
 
 def _may_die(case: MirrorCase, raw: bytes, first: GuestReport) -> bool:
     return any("may die of it at boot" in w for w in _predict(first, list(case.words), raw).warnings)
-
-
-# What QEMU's firmware calls RAM follows from the machine alone, so a plain boot of another length would tell as well.
-_known: dict[Machine, RangeSet] = {}
-
-
-def _ram_of(machine: Machine) -> RangeSet:
-    if machine not in _known:
-        log = parse_boot_log(boot_and_report(machine, timeout=240).text("dmesg"), "the guest's log")
-        spans = (clip(e.start, e.end) for e in firmware_table(log) if e.kind == RAM)
-        _known[machine] = RangeSet(s for s in spans if s)
-    return _known[machine]
 
 
 def _run(machine: Machine, case: MirrorCase, raw: bytes) -> GuestRun:
@@ -167,12 +154,13 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-n", type=int, default=20, help="how many layouts (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="what to draw from (default: %(default)s)")
+    parser.add_argument("--first", type=int, default=0, help="number of the first layout to run (default: %(default)s)")
     parser.add_argument("--suites", default="", help="Debian suites, separated by commas")
     parser.add_argument("--out", type=Path, help="append one JSON line per layout to this file")
     args = parser.parse_args(argv)
     suites = tuple(args.suites.split(",")) if args.suites else _SUITES
     differ = problems = died = total = 0
-    for number, result in enumerate(run_mirror_campaign(args.n, args.seed, suites), 1):
+    for number, result in enumerate(run_mirror_campaign(args.n, args.seed, suites, args.first), args.first + 1):
         _say(_line(number, result))
         for name, check in result.failed:
             _say(f"       {name}: {check.subject}: predicted {check.predicted}, observed {check.observed}")

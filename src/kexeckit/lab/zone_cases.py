@@ -10,7 +10,8 @@ from random import Random
 
 from kexeckit.formats.srat import format_srat
 from kexeckit.lab.machine import NumaNode
-from kexeckit.memory.range import MemRange
+from kexeckit.memory.range import MemRange, clip
+from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.units import GIB, MIB
 
 __all__ = ["FORMS", "ZoneCase", "ZoneMachineCase", "random_machine", "random_words"]
@@ -52,6 +53,12 @@ class ZoneMachineCase:
     def memory(self) -> int:
         """Bytes of RAM."""
         return sum(n.memory for n in self.nodes)
+
+    @property
+    def ram(self) -> RangeSet:
+        """Where RAM is, what the firmware keeps of it included: below the border, the rest from 4 GiB on (x86_64)."""
+        above = clip(_FOUR_GIB, _FOUR_GIB + self.memory - self.below_4g)
+        return RangeSet(r for r in (MemRange(0, self.below_4g), above) if r)
 
 
 @dataclass(frozen=True, slots=True)
