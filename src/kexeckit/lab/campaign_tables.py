@@ -39,7 +39,7 @@ __all__ = ["TablesCase", "TablesResult", "run_tables_campaign", "run_tables_case
 _SCRIPT = "/tables_guest.py"
 _CPUS = ("max", "max,-pdpe1gb", "max,-la57", "max,-pdpe1gb,-la57")
 _LA57 = 1 << 12
-_DEBIAN = re.compile(r"Debian (\d+\.\d+\.\d+)")
+_DEBIAN = re.compile(r"#\d+ .*Debian (\d+\.\d+\.\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +98,10 @@ def run_tables_campaign(
     random = Random(seed)
     for turn in range(count):
         machine = random_placer_machine(random)
-        cpu = _CPUS[turn % len(_CPUS)]
-        suite, draw = suites[(turn // 2) % len(suites)], random.randrange(1 << 30)
-        case = TablesCase(suite, machine, cpu, turn % 2 == 0, draw, firmware)
+        # Every suite with every CPU, by panic and on purpose, before anything repeats.
+        suite, cpu = suites[turn % len(suites)], _CPUS[turn // len(suites) % len(_CPUS)]
+        crash = turn // (len(suites) * len(_CPUS)) % 2 == 0
+        case = TablesCase(suite, machine, cpu, crash, random.randrange(1 << 30), firmware)
         try:
             yield run_tables_case(case)
         except UnavailableError as error:

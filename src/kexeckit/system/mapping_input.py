@@ -29,7 +29,7 @@ from kexeckit.system.sysroot import SingleFile, Sysroot, decode_text
 # Where nothing names a version, the rules of the newest kernels are used, and the answer says so.
 NEWEST = "7.2"
 _IOMEM_LINE = re.compile(r"^\s*[0-9a-f]{8,16}-[0-9a-f]{8,16} : ", re.MULTILINE)
-_DEBIAN = re.compile(r"Debian (\d+\.\d+\.\d+)")
+_DEBIAN = re.compile(r"#\d+ .*Debian (\d+\.\d+\.\d+)")
 
 
 @dataclass(frozen=True, slots=True)
