@@ -4,7 +4,9 @@ kexeckit decides nothing here. The prediction of kernel/file_load is put into th
 that one table, one JSON document and one comparison serve both. Contents that the kernel makes have no digest.
 """
 
-from kexeckit.errors import PlanError
+import errno
+
+from kexeckit.errors import PlanError, SystemCallError
 from kexeckit.formats.bzimage import BzImage, parse_bzimage
 from kexeckit.kernel.behaviour import behaviour_of
 from kexeckit.kernel.file_load import PlacedBuffer, predict_file_load
@@ -89,6 +91,10 @@ def _image(image: BzImage) -> X86Image:
 def _segment(buffer: PlacedBuffer, request: LoadRequest, image: BzImage) -> Segment:
     if buffer.range is None:
         raise PlanError(f"a prediction of kexec_file_load's {buffer.name}", f"not determined: {buffer.reason}")
+    if buffer.bufsz > buffer.memsz:
+        # kernel/kexec_core.c, sanity_check_segment_list()
+        cause = f"{buffer.name} has {buffer.bufsz} bytes for {buffer.memsz} bytes of memory (init_size in its header)"
+        raise SystemCallError("kexec_file_load", errno.EINVAL, cause)
     limit = min(buffer.max + 1, NO_LIMIT)
     asked = BufferRequest(
         buffer.name, buffer.bufsz, buffer.memsz, buffer.align, buffer.min, limit, buffer.top_down, buffer.reason
