@@ -1,6 +1,8 @@
 """The project's own files, for the tests that read them."""
 
 import ast
+import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -9,8 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SRC = ROOT / "src"
 PACKAGE = SRC / "kexeckit"
-# What tools leave behind, and what git keeps for itself.
-_NOT_OURS = {".git", ".venv", ".venv-uv", "dist", "build", "__pycache__"}
+# What tools leave behind; for a tree without git.
+_NOT_OURS = {".git", ".venv", ".venv-uv", "dist", "build", "__pycache__", ".coverage"}
 _CACHES = ("_cache", ".hypothesis", ".egg-info")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -43,13 +45,24 @@ class Module:
 
 def files(*suffixes: str) -> list[Path]:
     """Return the project's files with one of these suffixes (all of them without one), sorted."""
-    found = []
-    for path in sorted(ROOT.rglob("*")):
-        parts = path.relative_to(ROOT).parts
-        ours = not _NOT_OURS.intersection(parts) and not any(p.endswith(_CACHES) for p in parts)
-        if ours and path.is_file() and (not suffixes or path.suffix in suffixes):
-            found.append(path)
-    return found
+    return [path for path in _all_files() if not suffixes or path.suffix in suffixes]
+
+
+@cache
+def _all_files() -> tuple[Path, ...]:
+    # With git, new files count too, but nothing that is ignored.
+    if (ROOT / ".git").exists() and shutil.which("git"):
+        command = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            found = {ROOT / name for name in done.stdout.split("\0") if name}
+            return tuple(sorted(path for path in found if path.is_file()))
+    return tuple(path for path in sorted(ROOT.rglob("*")) if path.is_file() and _ours(path))
+
+
+def _ours(path: Path) -> bool:
+    parts = path.relative_to(ROOT).parts
+    return not _NOT_OURS.intersection(parts) and not any(p.endswith(_CACHES) for p in parts)
 
 
 @cache
