@@ -35,7 +35,7 @@ LIMIT = 128
 def machines(draw: st.DrawFn) -> MachineFacts:
     """Up to 64 MiB: RAM in pieces, other kinds between them, crash regions inside System RAM, ragged borders."""
     pieces = draw(disjoint_ranges(LIMIT, 6, STEP))
-    kinds = [draw(st.sampled_from([RAM, RAM, RAM, *KINDS])) for _ in pieces]
+    kinds = [draw(st.sampled_from([*[RAM] * 12, *KINDS])) for _ in pieces]
     entries = [MemoryEntry(_ragged(draw, r), k) for r, k in zip(pieces, kinds, strict=True)]
     tops = [_top(draw, e) for e in entries if e.kind in (RAM, RESERVED_KERN)]
     assume(tops)
@@ -57,12 +57,13 @@ def _ragged(draw: st.DrawFn, r: MemRange) -> MemRange:
 def _top(draw: st.DrawFn, entry: MemoryEntry) -> Resource:
     inside = entry.range.aligned_inwards(STEP)
     children: tuple[Resource, ...] = ()
-    if inside and inside.size > STEP and draw(st.booleans()):
+    if inside and inside.size > STEP and draw(st.sampled_from((True, True, False))):
+        # Often nearly all of it, so that crash images fit often.
         steps = inside.size // STEP
-        first = draw(st.integers(0, steps - 1))
-        last = draw(st.integers(first + 1, steps))
+        first = draw(st.one_of(st.just(0), st.integers(0, steps - 1)))
+        last = draw(st.one_of(st.just(steps), st.integers(first + 1, steps)))
         where = MemRange(inside.start + first * STEP, inside.start + last * STEP)
-        children = (Resource(where, draw(st.sampled_from(("Crash kernel", "Crash kernel", "Crash kernel (low)")))),)
+        children = (Resource(where, draw(st.sampled_from(("Crash kernel",) * 3 + ("Crash kernel (low)",)))),)
     return Resource(entry.range, "System RAM", children)
 
 
@@ -91,9 +92,9 @@ class Wanted:
 WANTED = st.builds(
     Wanted,
     payload=st.sampled_from((4096, 65536, 300_000)),
-    init_size=st.sampled_from((4096, 1 * MIB, 3 * MIB + 1, 16 * MIB)),
-    align_bits=st.integers(8, 22),
-    preferred=st.sampled_from((0, MIB, 16 * MIB)),
+    init_size=st.sampled_from((4096, 4096, MIB, MIB, 3 * MIB + 1, 16 * MIB)),
+    align_bits=st.integers(8, 21),
+    preferred=st.sampled_from((0, 0, MIB, 16 * MIB)),
     initrd=st.sampled_from((None, 0, 2 * MIB)),
     panic=st.booleans(),
     old_ram=st.sampled_from(OldRam),
