@@ -12,7 +12,7 @@ LOCK = "uv.lock"
 # Licence texts are quoted as they are.
 QUOTED = ("LICENSE", LOCK)
 
-PLACES = re.compile(r"(?<![\w.])/(?:work|root|home|Users|tmp/kk)/[\w.]")
+PLACES = re.compile(r"(?<![\w.])/(?:(?:work|root|Users|tmp/kk)/[\w.]|home/\w\w)")
 HOSTS = re.compile(
     r"\b(?:pypi\.org|pythonhosted\.org|(?:deb|security|ftp[\w.]*)\.debian\.org|npmjs\.|crates\.io|docker\.io|ghcr\.io)"
 )

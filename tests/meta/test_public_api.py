@@ -1,11 +1,12 @@
 """Every module of the package is reached by a test, and starting the command imports little."""
 
+import re
 import subprocess
 import sys
 
 import pytest
 
-from source_tree import SRC, imports, modules
+from source_tree import ROOT, SRC, imports, modules
 
 SOURCES = {m.name: m for m in modules("src")}
 # All that a plan for this machine imports.
@@ -23,10 +24,13 @@ HEAVY = {"pathlib", "tarfile", "tempfile", "json", "subprocess", "logging", "num
 
 
 def test_every_module_is_reached_by_a_test() -> None:
-    """Imported by a test, or by what a test imports: what no test can reach is dead or untested."""
+    """Imported by a test, by what a test imports, or run by the Makefile: all else is dead or untested."""
     # A command is run by its name: main(["page-tables", ...]).
     texts = "\n".join(m.text for m in modules("tests"))
     commands = {n for n in SOURCES if n.startswith("kexeckit.cli.") and f'"{n[13:].replace("_", "-")}"' in texts}
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    commands |= {f"kexeckit.cli.{verb}" for verb in re.findall(r"\bkexeckit ([a-z]+)", makefile)} & set(SOURCES)
+    commands |= {found for name in re.findall(r"-m (kexeckit\.[\w.]+)", makefile) if (found := _module(name))}
     reached: set[str] = set()
     left = commands | {found for m in modules("tests") for _, name in imports(m.tree) if (found := _module(name))}
     while left:
