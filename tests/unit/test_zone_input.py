@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kexeckit.errors import InputError, UnavailableError
+from kexeckit.errors import InputError, UnavailableError, UsageError
 from kexeckit.formats.efi_memory_map import EFI_MEMORY_MORE_RELIABLE, EFI_MEMORY_WB
 from kexeckit.formats.srat import format_srat
 from kexeckit.formats.sysfs_crash import EfiDescriptor, format_efi_map
@@ -155,6 +155,24 @@ def test_nothing_to_go_on() -> None:
         ask("[    0.000000] Linux version 6.1.0 (x86_64)\n")
     with pytest.raises(InputError, match="architecture"):
         ask("[    0.000000] Linux version 6.1.0\n[    0.000000] Early memory node ranges\n")
+
+
+def test_a_version_that_is_none() -> None:
+    """A release such as next-20200401 says nothing, which is no reason to fail; a typed one must be a version."""
+    text = x86_log().replace("6.12.9-made-up-amd64", "next-20200401")
+    assert "7.2 is assumed" in texts(ask(text))
+    with pytest.raises(UsageError):
+        read_zone_question(FileRoot(SingleFile("dmesg", text.encode())), [], None, "newest")
+
+
+def test_a_table_that_is_cut_off() -> None:
+    """A log that begins inside the firmware's map still has its node ranges; without these it is an error."""
+    head = x86_log().splitlines(keepends=True)
+    cut = "".join(head[:2] + head[5:])
+    assert [z.zone for z in predict(ask(cut)).limits] == ["DMA", "DMA32", "Normal"]
+    assert "printed node ranges" in texts(ask(cut))
+    with pytest.raises(InputError, match="begins inside"):
+        ask(cut.replace(NODES, ""))
 
 
 def test_linux_next_is_the_release_to_come() -> None:

@@ -84,6 +84,13 @@ def test_ppc64_and_riscv64() -> None:
     assert limits("6.1", riscv) == {"DMA32": (2 * GIB, 4 * GIB), "Normal": (4 * GIB, 6 * GIB)}
 
 
+def test_s390x_and_loongarch64() -> None:
+    """s390x has DMA to 2 GiB and loongarch64 DMA32 to 4 GiB, also where memory ends before."""
+    assert limits("6.12", ArchFacts("s390x", 0, GIB, GIB)) == {"DMA": (0, 2 * GIB)}
+    loongarch = ArchFacts("loongarch64", 0, 8 * GIB, 8 * GIB, 16384)
+    assert limits("6.12", loongarch) == {"DMA32": (0, 4 * GIB), "Normal": (4 * GIB, 8 * GIB)}
+
+
 def test_an_unknown_architecture_has_no_answer() -> None:
     """What is not known is not guessed."""
     assert zone_limits(ArchFacts("mips", 0, GIB, GIB), zone_behaviour_of(parse_kernel_version("6.1"))) is None

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kexeckit.errors import InputError, KexeckitError, UnavailableError
+from kexeckit.errors import InputError, KexeckitError, UnavailableError, UsageError
 from kexeckit.formats.bootlog.boot import BootLog, parse_boot_log
 from kexeckit.formats.bootlog.efi import efi_map
 from kexeckit.formats.efi_memory_map import mirrored_memory, parse_efi_memory_map
@@ -112,7 +112,7 @@ def _from_toml(text: str, source: str, typed: list[str], arch: str | None, relea
     description = parse_machine_toml(text, source)
     cmdline = replace_words(description.cmdline, typed)
     unknown: list[Reason] = []
-    behaviour = _behaviour(release or description.kernel, unknown)
+    behaviour = _behaviour(release, description.kernel, unknown)
     name = kernel_arch(arch or description.arch or "x86_64")
     machine = machine_from_parts(parts_of_description(description, name, cmdline), behaviour)
     return _question(machine, unknown, behaviour, cmdline, source)
@@ -124,7 +124,7 @@ def _from_iomem(text: str, source: str, typed: list[str], arch: str | None, rele
     name = kernel_arch(arch or "x86_64")
     unknown = [Reason("nodes", "an iomem file does not show nodes: all memory is taken for node 0")]
     unknown.append(Reason("mirror", "an iomem file does not show what is mirrored"))
-    behaviour = _behaviour(release or "", unknown)
+    behaviour = _behaviour(release, "", unknown)
     cmdline = " ".join(typed)
     extra = tree.roots if name == "arm64" else ()
     memory = tree.ram() | RangeSet(r.range for r in extra if r.name == "reserved")
@@ -135,7 +135,7 @@ def _from_iomem(text: str, source: str, typed: list[str], arch: str | None, rele
 def _from_log(log: BootLog, typed: list[str], arch: str | None, release: str | None) -> ZoneQuestion:
     cmdline = replace_words(log.cmdline or "", typed)
     unknown: list[Reason] = []
-    behaviour = _behaviour(release or release_of_log(log), unknown)
+    behaviour = _behaviour(release, release_of_log(log), unknown)
     name = kernel_arch(arch or log.arch or "")
     if not name:
         raise InputError(log.source, "the log does not show the architecture", remedy="name it with --arch")
@@ -151,7 +151,7 @@ def _from_root(root: Sysroot, typed: list[str], arch: str | None, release: str |
     cmdline = replace_words(booted, typed)
     unknown: list[Reason] = []
     name = kernel_arch(arch or read_arch(root))
-    behaviour = _behaviour(release or read_release(root) or (release_of_log(log) if log else ""), unknown)
+    behaviour = _behaviour(release, read_release(root) or (release_of_log(log) if log else ""), unknown)
     table = _firmware_table(root) if name in ("x86_64", "i386") else ()
     if not table and log:
         machine = machine_from_log(LogQuestion(log, name, cmdline, behaviour))
@@ -182,10 +182,15 @@ def _question(
     return ZoneQuestion(machine, parse_zone_parameters(cmdline), behaviour, cmdline, source)
 
 
-def _behaviour(release: str, unknown: list[Reason]) -> ZoneBehaviour:
-    if not release:
+def _behaviour(given: str | None, found: str, unknown: list[Reason]) -> ZoneBehaviour:
+    # What a user types must be a version; what a source says may be anything, e.g. "next-20200401".
+    if given:
+        return zone_behaviour_of(parse_kernel_version(given))
+    try:
+        return zone_behaviour_of(_merge_window(parse_kernel_version(found)))
+    except UsageError:
         unknown.append(Reason("kernel", f"the source does not name the kernel's version; {NEWEST} is assumed"))
-    return zone_behaviour_of(_merge_window(parse_kernel_version(release or NEWEST)))
+        return zone_behaviour_of(parse_kernel_version(NEWEST))
 
 
 def _merge_window(version: KernelVersion) -> KernelVersion:

@@ -13,9 +13,10 @@ tables that no log shows, is taken from there, and the reasons say so.
 import re
 from dataclasses import dataclass
 
+from kexeckit.errors import InputError
 from kexeckit.formats.bootlog.boot import BootLog
 from kexeckit.formats.bootlog.efi import efi_map
-from kexeckit.formats.bootlog.memory import NodeRange, firmware_table, node_ranges, table, table_changes
+from kexeckit.formats.bootlog.memory import NodeRange, TableEntry, firmware_table, node_ranges, table, table_changes
 from kexeckit.formats.bootlog.numa import memoryless_nodes, numa_refused, srat_of_log
 from kexeckit.formats.bootlog.zones import low_ram_end, page_size_of_log, printed_zones
 from kexeckit.formats.cmdline import split_words, values
@@ -73,8 +74,8 @@ def machine_from_log(question: LogQuestion) -> ZoneMachine | None:
     """
     log = question.log
     printed = node_ranges(log)
-    entries = firmware_table(log) or table(log, "user") if question.arch in _X86 else ()
     unknown: list[Reason] = []
+    entries = _entries(question, printed, unknown)
     if entries:
         firmware = make_table((e.start, e.end, e.kind.e820) for e in entries)
         layout, top = _from_table(question, firmware, printed, unknown)
@@ -113,6 +114,19 @@ def release_of_log(log: BootLog) -> str:
 def has_mirror_line(log: BootLog) -> bool:
     """Say whether the kernel says that some memory is mirrored."""
     return bool(log.find(_MIRROR_LINE))
+
+
+def _entries(question: LogQuestion, printed: tuple[NodeRange, ...], unknown: list[Reason]) -> tuple[TableEntry, ...]:
+    # A table that is cut off is no table; where the log has the node ranges as well, these will do.
+    if question.arch not in _X86:
+        return ()
+    try:
+        return firmware_table(question.log) or table(question.log, "user")
+    except InputError as error:
+        if not printed:
+            raise
+        unknown.append(Reason("ranges", f"{error}; memory is taken from the printed node ranges"))
+        return ()
 
 
 def _from_table(

@@ -47,7 +47,7 @@ class ArchFacts:
 
     Attributes:
         arch: As ``uname -m`` has it, without variants: ``x86_64``, ``i386``, ``arm64``, ``ppc64``, ``ppc64le``,
-            ``riscv64``.
+            ``riscv64``, ``s390x``, ``loongarch64``.
         start: Lowest address of memory, in bytes.
         end: Address after the highest memory, in bytes (memblock_end_of_DRAM()).
         top: Address after the highest page that the kernel counts (max_pfn); on x86 it can lie above `end`.
@@ -154,4 +154,24 @@ def _riscv64(facts: ArchFacts, behaviour: ZoneBehaviour) -> list[tuple[str, int]
     return [(DMA32, min(_FOUR_GIB, facts.top)), (NORMAL, facts.top)]
 
 
-_RULES = {"x86_64": _x86_64, "i386": _i386, "arm64": _arm64, "ppc64": _ppc64, "ppc64le": _ppc64, "riscv64": _riscv64}
+def _s390x(facts: ArchFacts, behaviour: ZoneBehaviour) -> list[tuple[str, int]]:
+    del behaviour
+    # The first 2 GiB, also where memory ends before.
+    return [(DMA, 2 * GIB), (NORMAL, facts.top)]
+
+
+def _loongarch64(facts: ArchFacts, behaviour: ZoneBehaviour) -> list[tuple[str, int]]:
+    del behaviour
+    return [(DMA32, _FOUR_GIB), (NORMAL, facts.top)]
+
+
+_RULES = {
+    "x86_64": _x86_64,
+    "i386": _i386,
+    "arm64": _arm64,
+    "ppc64": _ppc64,
+    "ppc64le": _ppc64,
+    "riscv64": _riscv64,
+    "s390x": _s390x,
+    "loongarch64": _loongarch64,
+}
