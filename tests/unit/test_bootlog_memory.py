@@ -5,6 +5,7 @@ import pytest
 from kexeckit.errors import InputError
 from kexeckit.formats.bootlog.boot import BootLog, parse_boot_log
 from kexeckit.formats.bootlog.efi import booted_by_efi, efi_map, efi_tables
+from kexeckit.formats.bootlog.memblock_debug import memblock_steps
 from kexeckit.formats.bootlog.memory import firmware_table, node_ranges, table_changes
 from kexeckit.memory.kind import ACPI, RAM, RESERVED
 from kexeckit.memory.range import MemRange
@@ -118,3 +119,21 @@ def test_efi_tables() -> None:
     assert booted_by_efi(found)
     assert efi_tables(found)["ACPI 2.0"][0] == 0x6FFFE014
     assert efi_tables(found)["MEMATTR"] == (0x65484020, 2)
+
+
+def test_memblock_debug_steps_up_to_the_reservation() -> None:
+    """Both forms of a line; what comes behind the crash kernel's turn is left out."""
+    found = memblock_steps(
+        log(
+            "memblock_reserve: [0x0000000003200000-0x000000000320cfff] setup_arch+0x665/0xc55",
+            "__memblock_reserve: [0x000000002fa00000-0x000000002fbfffff] nid=-1 flags=20 memblock_alloc_range_nid+0xe9",
+            "memblock_phys_free: [0x000000002fa00000-0x000000002fbfffff] init_mem_mapping+0x1/0x2",
+            "memblock_alloc_try_nid: 16384 bytes align=0x40 nid=-1 from=0x0 max_addr=0x0 sparse_init+0x87/0x1cc",
+            "memblock_reserve: [0x000000002f94c000-0x000000002f94ffff] memblock_alloc_range_nid+0xb4/0x126",
+        )
+    )
+    assert [(s.range.start, s.reserved, s.caller) for s in found] == [
+        (0x3200000, True, "setup_arch"),
+        (0x2FA00000, True, "memblock_alloc_range_nid"),
+        (0x2FA00000, False, "init_mem_mapping"),
+    ]

@@ -22,6 +22,7 @@ from kexeckit.formats.bootlog.early import (
     setup_data,
 )
 from kexeckit.formats.bootlog.efi import BOOT_SERVICES, booted_by_efi, efi_map, efi_tables
+from kexeckit.formats.bootlog.memblock_debug import MemblockStep, memblock_steps
 from kexeckit.formats.bootlog.outcome import logged_regions
 from kexeckit.kernel.crashkernel.facts import Held
 from kexeckit.kernel.crashkernel.rules import CrashRules
@@ -60,6 +61,7 @@ def held_by_log(log: BootLog, rules: CrashRules, ram: Sequence[MemRange], *, ran
             out.append(Held(span, f"EFI table {name}", _at(log, line)))
     services = (e for e in efi_map(log) if e.type in BOOT_SERVICES)
     out += [Held(e.range, f"EFI {e.name}", _at(log, e.line)) for e in services]
+    out += _by_memblock(log, rules)
     image = kernel_image(log, rules, ram, randomised=randomised)
     return sorted([*out, *([image] if image else [])], key=lambda h: h.range)
 
@@ -106,12 +108,38 @@ def kernel_image(log: BootLog, rules: CrashRules, ram: Sequence[MemRange], *, ra
         return _held(log, place, place.range)
     end, size = initially_mapped_end(log), image_size(log)
     if rules.arch == "i386" and end and size:
-        span = clip(max(align_down(max(end - size.most - 4 * MIB, 0), MIB), MIB), end)
-        return Held(span, "kernel image", "initial memory mapped") if span else None
+        around = clip(max(align_down(max(end - size.most - 4 * MIB, 0), MIB), MIB), end)
+        return Held(around, "kernel image", "initial memory mapped") if around else None
+    brk = _brk(log)
+    if brk and size:
+        start = max(align_down(max(brk.start - size.most, 0), 2 * MIB), MIB) if randomised else _LOAD
+        span = clip(start, brk.end)
+        return Held(span, "kernel image", "memblock=debug: the brk area follows it") if span else None
     if size and not randomised:
-        span = MemRange.from_size(_LOAD, size.most)
+        whole = MemRange.from_size(_LOAD, size.most)
         source = f"{_at(log, size.line)}, at 16 MiB as built"
-        return Held(span, "kernel image", source, unsure=size.most - size.least)
+        return Held(whole, "kernel image", source, unsure=size.most - size.least)
+    return None
+
+
+def _by_memblock(log: BootLog, rules: CrashRules) -> list[Held]:
+    # memblock=debug: what is reserved and not freed again until the crash kernel's turn.
+    if rules.arch not in ("x86_64", "i386"):
+        return []
+    kept: list[MemblockStep] = []
+    for step in memblock_steps(log):
+        if step.reserved:
+            kept.append(step)
+        else:
+            kept = [k for k in kept if not step.range.contains(k.range)]
+    return [Held(k.range, f"memblock ({k.caller})" if k.caller else "memblock", _at(log, k.line)) for k in kept]
+
+
+def _brk(log: BootLog) -> MemRange | None:
+    # The first thing that setup_arch() itself reserves above 1 MiB is the brk area, right behind the kernel image.
+    for step in memblock_steps(log):
+        if step.caller == "setup_arch" and step.range.start >= MIB:
+            return step.range
     return None
 
 
