@@ -2,12 +2,13 @@
 
 import os
 import random
+import socket
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from kexeckit.lab import placer_guest, tables_guest
+from kexeckit.lab import hotplug_guest, placer_guest, tables_guest
 
 IOMEM = """\
 00100000-bffdffff : System RAM
@@ -25,7 +26,7 @@ def guest_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def path(name: str) -> Path:
         return tmp_path / Path(name).name
 
-    for script in (placer_guest, tables_guest):
+    for script in (hotplug_guest, placer_guest, tables_guest):
         monkeypatch.setattr(script, "Path", path)
 
 
@@ -73,3 +74,20 @@ def test_messages_are_read_to_their_end() -> None:
 def test_memory_is_read_as_numbers() -> None:
     """KiB."""
     assert placer_guest.meminfo()["MemTotal"] == tables_guest.memtotal() == 3000000
+
+
+def test_kernel_events_are_words() -> None:
+    """The head of a message has no word; silence is no event."""
+    ours, theirs = socket.socketpair()
+    ours.settimeout(0.01)
+    theirs.send(b"add@/devices/x\0ACTION=add\0SUBSYSTEM=memory\0")
+    assert hotplug_guest.receive(ours) == {"ACTION": "add", "SUBSYSTEM": "memory"}
+    assert hotplug_guest.receive(ours) == {}
+    ours.close()
+    theirs.close()
+
+
+def test_ram_is_there_when_a_resource_begins() -> None:
+    """At its first address only."""
+    assert hotplug_guest.is_ram(0x100000000)
+    assert not hotplug_guest.is_ram(0x110000000)
