@@ -1,6 +1,8 @@
 """The main job on real kernels: load, crash, capture; load and enter; and what happens when the image is damaged."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,8 @@ from kexeckit.lab.rehearse import Rehearsal, observe, rehearse
 from kexeckit.memory.units import MIB
 
 pytestmark = pytest.mark.lab
+
+_FIRMWARE = Path("/usr/share/ovmf/OVMF.fd")
 
 
 def _machine(suite: str, *, memory: int = 1024, append: str = "crashkernel=256M", gdb: bool = False) -> Machine:
@@ -78,3 +82,16 @@ def test_damaged_segment_is_named_and_not_entered(name: str) -> None:
     assert "not entering it" in run.console
     assert "capture" not in run.reports
     assert run.ended
+
+
+@pytest.mark.parametrize(("suite", "panic"), [("bookworm", True), ("trixie", False)])
+def test_efi_machine_hands_over_its_firmware(suite: str, *, panic: bool) -> None:
+    """On a machine booted by EFI the next kernel finds EFI and ACPI where they were left."""
+    if not _FIRMWARE.exists():
+        pytest.skip(f"{_FIRMWARE} is absent: apt-get install ovmf")
+    machine = replace(_machine(suite), extra=("-bios", str(_FIRMWARE)))
+    outcome = rehearse(Rehearsal(machine, panic=panic))
+    assert [c for c in outcome.checks if not c.agrees] == []
+    log = outcome.run.report("capture" if panic else "second").text("dmesg")
+    assert "efi: EFI v2" in log
+    assert "Registered efivars operations" in log
