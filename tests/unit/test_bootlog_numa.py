@@ -58,5 +58,6 @@ def test_memoryless_nodes() -> None:
 def test_refused_tables() -> None:
     """The kernel says when it does not trust the firmware's tables."""
     assert numa_refused(log("NUMA: nodes only cover 100MB of your 4000MB e820 RAM. Not used."))
+    assert numa_refused(log("NUMA: no nodes coverage for 100MB of 4000MB RAM"))
     assert numa_refused(log("NUMA turned off"))
     assert not numa_refused(log("NUMA: Node 0 [mem 0x0-0xfff] + [mem 0x1000-0x1fff] -> [mem 0x0-0x1fff]"))

@@ -228,6 +228,12 @@ def test_capture(capture: Path) -> None:
     assert question.machine.facts.zone_dma is True
 
 
+def test_capture_with_numa_off(capture: Path) -> None:
+    """numa=off as typed takes the nodes of a capture away."""
+    question = read_zone_question(open_sysroot(str(capture)), ["numa=off"])
+    assert [n.nid for n in predict(question).nodes] == [0]
+
+
 def test_capture_without_srat_uses_memory_blocks(capture: Path) -> None:
     """Without the firmware's table, the memory blocks of sysfs show the nodes."""
     (capture / "sys/firmware/acpi/tables/SRAT").unlink()

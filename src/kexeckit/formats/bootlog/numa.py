@@ -22,7 +22,7 @@ _MEMORY = re.compile(
 _PROCESSOR = re.compile(r"^(?:ACPI: )?SRAT: PXM \d+ -> (?:APIC|MPIDR) 0x[0-9a-f]+ -> Node (\d+)", re.IGNORECASE)
 _MEMORYLESS = re.compile(r"^Init(?:mem setup|ializing) node (\d+) as memoryless")
 _UNUSED = re.compile(r"^(?:NUMA: (?:Warning|Failed)|No NUMA configuration found|NUMA turned off|SRAT: SRAT not used)")
-_NOT_COVERED = re.compile(r"^(?:NUMA|SRAT): nodes only cover \d+MB")
+_NOT_COVERED = re.compile(r"^(?:NUMA|SRAT): (?:nodes only cover|no nodes coverage for) \d+MB")
 
 
 def srat_of_log(log: BootLog) -> Srat | None:

@@ -19,14 +19,14 @@ from kexeckit.formats.bootlog.efi import efi_map
 from kexeckit.formats.bootlog.memory import NodeRange, TableEntry, firmware_table, node_ranges, table, table_changes
 from kexeckit.formats.bootlog.numa import memoryless_nodes, numa_refused, srat_of_log
 from kexeckit.formats.bootlog.zones import low_ram_end, page_size_of_log, printed_zones
-from kexeckit.formats.cmdline import split_words, values
+from kexeckit.formats.cmdline import values
 from kexeckit.formats.srat import MemoryAffinity
 from kexeckit.kernel.e820 import Table, early_words, make_table
 from kexeckit.kernel.memblock import Region
 from kexeckit.kernel.zones.behaviour import ARM64_FIRMWARE_BITS, ARM64_FIRMWARE_LIMIT, ZoneBehaviour
 from kexeckit.kernel.zones.limits import DMA, HIGHMEM, ArchFacts
 from kexeckit.kernel.zones.machine import Reason, ZoneMachine, with_mirror
-from kexeckit.kernel.zones.nodes import NodeBlock, NodeLayout, node_layout, without_kernel_nodes
+from kexeckit.kernel.zones.nodes import NodeBlock, NodeLayout, node_layout, numa_switched_off, without_kernel_nodes
 from kexeckit.kernel.zones.x86_memory import x86_memory
 from kexeckit.memory.kind import RAM
 from kexeckit.memory.range import MemRange
@@ -41,7 +41,6 @@ _RAMDISK = re.compile(r"^RAMDISK: \[mem 0x([0-9a-f]+)-0x([0-9a-f]+)\]")
 _ACPI_TABLE = re.compile(r"^ACPI: Reserving \S+ table memory at \[mem 0x([0-9a-f]+)-0x([0-9a-f]+)\]")
 _VERSION = re.compile(r"^Linux version (\S+)(.*)")
 _DEBIAN = re.compile(r"#\d.* Debian (\d+\.\d+\.\d+)-")
-_NUMA_OFF = ("off", "noacpi")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +150,9 @@ def _with_nodes(
 ) -> NodeLayout:
     # NUMA switched off by a word, by the firmware, or by the kernel's own doubts: everything is on node 0.
     one = NodeLayout(tuple(Region(r, 0) for r in memory), tuple(NodeBlock(r, 0) for r in memory))
-    words = {(w.name, w.value) for w in split_words(question.cmdline)}
-    if words & {("acpi", "off"), *(("numa", v) for v in _NUMA_OFF)}:
+    if numa_switched_off(question.cmdline):
         return one
-    if any(name == "numa" and (value or "").startswith("fake=") for name, value in words):
+    if any(v.startswith("fake=") for v in values(question.cmdline, "numa")):
         unknown.append(Reason("nodes", "numa=fake is not predicted: the nodes of the source are shown"))
     srat = None if numa_refused(question.log) else srat_of_log(question.log)
     found = node_layout(memory, srat.memory) if srat else None

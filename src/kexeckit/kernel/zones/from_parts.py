@@ -10,7 +10,7 @@ from kexeckit.kernel.memblock import Region
 from kexeckit.kernel.zones.behaviour import ZoneBehaviour
 from kexeckit.kernel.zones.limits import ArchFacts
 from kexeckit.kernel.zones.machine import Reason, ZoneMachine, with_mirror
-from kexeckit.kernel.zones.nodes import NodeBlock, NodeLayout, node_layout, without_kernel_nodes
+from kexeckit.kernel.zones.nodes import NodeBlock, NodeLayout, node_layout, numa_switched_off, without_kernel_nodes
 from kexeckit.kernel.zones.x86_memory import x86_memory
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import EMPTY, RangeSet
@@ -63,9 +63,10 @@ def machine_from_parts(parts: MachineParts, behaviour: ZoneBehaviour) -> ZoneMac
             unknown.append(Reason("ranges", f"the kernel stops at boot: {x86.problem}", "arch/x86/kernel/e820.c"))
     if not memory:
         return None
-    layout = node_layout(memory, parts.affinities) if parts.affinities else None
+    affinities = () if numa_switched_off(parts.cmdline) else parts.affinities
+    layout = node_layout(memory, affinities) if affinities else None
     if not layout:
-        if parts.affinities:
+        if affinities:
             unknown.append(Reason("nodes", "the kernel refuses the affinities and puts all memory on node 0"))
         layout = NodeLayout(tuple(Region(r, 0) for r in memory), tuple(NodeBlock(r, 0) for r in memory))
     regions = with_mirror(without_kernel_nodes(layout, parts.reserved | RangeSet((MemRange(0, MIB),))), parts.mirrored)

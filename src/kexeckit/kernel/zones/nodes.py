@@ -12,6 +12,7 @@ memblock_validate_numa_coverage(); mm/memblock.c, memblock_set_node().
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from kexeckit.formats.cmdline import split_words
 from kexeckit.formats.srat import MemoryAffinity
 from kexeckit.kernel.memblock import Region
 from kexeckit.memory.range import MemRange
@@ -80,6 +81,15 @@ def without_kernel_nodes(layout: NodeLayout, reserved: RangeSet) -> tuple[Region
     """
     held = {b.nid for b in layout.blocks if reserved.overlapping(b.range)}
     return tuple(replace(r, hotplug=False) if r.node in held else r for r in layout.regions)
+
+
+def numa_switched_off(cmdline: str) -> bool:
+    """Say whether words of a command line keep the kernel from using the firmware's nodes.
+
+    Source: arch/x86/mm/numa.c, numa_setup(); arch/x86/kernel/acpi/boot.c, parse_acpi().
+    """
+    words = {(w.name, w.value) for w in split_words(cmdline)}
+    return bool(words & {("acpi", "off"), ("numa", "off"), ("numa", "noacpi")})
 
 
 def _blocks(affinities: list[MemoryAffinity]) -> list[NodeBlock]:
