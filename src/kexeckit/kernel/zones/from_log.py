@@ -91,7 +91,7 @@ def machine_from_log(question: LogQuestion) -> ZoneMachine | None:
     return ZoneMachine(
         facts=facts,
         regions=with_mirror(regions, mirrored),
-        memoryless=tuple(n for n in memoryless_nodes(log) if n not in {r.node for r in regions}),
+        memoryless=() if numa_switched_off(question.cmdline) else _memoryless(log, regions),
         kdump=bool(values(question.cmdline, "elfcorehdr")),
         mirror_known=bool(mirrored) or not has_mirror_line(log),
         unknown=tuple(unknown),
@@ -196,6 +196,11 @@ def _from_node_ranges(
     layout = _with_nodes(question, memory, printed, unknown)
     end = max(r.range.end for r in printed)
     return layout, end
+
+
+def _memoryless(log: BootLog, regions: tuple[Region, ...]) -> tuple[int, ...]:
+    with_memory = {r.node for r in regions}
+    return tuple(n for n in memoryless_nodes(log) if n not in with_memory)
 
 
 def _uncached(log: BootLog) -> list[MemRange]:

@@ -77,7 +77,7 @@ def machine_from_parts(parts: MachineParts, behaviour: ZoneBehaviour) -> ZoneMac
             parts.arch, regions[0].range.start, end, top, parts.page_size, parts.zone_dma, None, parts.dma_limit
         ),
         regions=regions,
-        memoryless=tuple(n for n in parts.nodes if n not in with_memory),
+        memoryless=tuple(n for n in parts.nodes if n not in with_memory and not numa_switched_off(parts.cmdline)),
         kdump="elfcorehdr=" in parts.cmdline,
         mirror_known=parts.mirror_known,
         unknown=tuple(unknown),
