@@ -66,6 +66,12 @@ def test_typed_memmap_changes_the_map() -> None:
     assert node.zones[0].absent * 4096 == 256 << 20
 
 
+def test_typed_words_can_empty_a_node() -> None:
+    """A node whose memory is all taken away stays, without memory."""
+    nodes = predict(ask(x86_log(), "mem=3G")).nodes
+    assert [(n.nid, n.pages) for n in nodes][1] == (1, 0)
+
+
 def test_numa_off_puts_everything_on_node_0() -> None:
     """numa=off as typed takes the nodes away."""
     assert [n.nid for n in predict(ask(x86_log(), "numa=off")).nodes] == [0]

@@ -199,8 +199,10 @@ def _from_node_ranges(
 
 
 def _memoryless(log: BootLog, regions: tuple[Region, ...]) -> tuple[int, ...]:
-    with_memory = {r.node for r in regions}
-    return tuple(n for n in memoryless_nodes(log) if n not in with_memory)
+    # A node of the firmware's table loses all its memory where typed words take it away.
+    srat = None if numa_refused(log) else srat_of_log(log)
+    nodes = {*memoryless_nodes(log), *(srat.nodes if srat else ())}
+    return tuple(sorted(nodes - {r.node for r in regions}))
 
 
 def _uncached(log: BootLog) -> list[MemRange]:
