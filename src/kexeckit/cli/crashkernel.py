@@ -27,7 +27,7 @@ def run(args: Namespace) -> int:
 
         print_document(crashkernel_document(found))
     else:
-        from kexeckit.cli.main import printable
+        from kexeckit.cli.output import printable
 
         print(printable(render_crashkernel(found)))
     return 1 if found.outcome == FAILED else 0

@@ -19,6 +19,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Show what is loaded, ask, and go."""
     from kexeckit.cli.live import live_loader, require_live
+    from kexeckit.cli.output import one_line
     from kexeckit.errors import UsageError
     from kexeckit.system.collect import read_arch
     from kexeckit.system.record import RECORDS, read_record
@@ -32,17 +33,14 @@ def run(args: Namespace) -> int:
     orderly = not args.now and Path("/run/systemd/system").is_dir()
     how = "after an orderly shutdown (systemctl kexec)" if orderly else "at once, without stopping anything"
     what = f"{record.kernel}, command line: {record.cmdline}" if record else "the loaded kernel"
-    print(f"next: {what}\nit is entered {how}")
+    print(f"next: {one_line(what)}\nit is entered {how}", flush=True)
     if args.dry_run:
         return 0
     require_live(root, "exec")
     if not args.yes and not _agreed():
         return 1
     if orderly:
-        import os
-
-        sys.stdout.flush()
-        os.execvp("systemctl", ["systemctl", "kexec"])  # noqa: S606
+        _hand_to_systemd()
     live_loader(root, args.arch or read_arch(root)).execute()
     return 0
 
@@ -51,4 +49,18 @@ def _agreed() -> bool:
     # A script has no terminal to be asked on and has said `exec`.
     if not sys.stdin.isatty():
         return True
-    return input("enter it? [y/N] ").strip().lower() in ("y", "yes")
+    try:
+        return input("enter it? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
+def _hand_to_systemd() -> None:
+    import os
+
+    from kexeckit.errors import UnavailableError
+
+    try:
+        os.execvp("systemctl", ["systemctl", "kexec"])  # noqa: S606
+    except OSError as error:
+        raise UnavailableError(f"systemctl: {error.strerror}", remedy="use --now") from error

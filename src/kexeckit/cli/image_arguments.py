@@ -9,7 +9,7 @@ from kexeckit.plan.facts import MachineFacts
 from kexeckit.plan.load_plan import LoadPlan, LoadRequest, Syscall
 from kexeckit.system.sysroot import Sysroot
 
-_SEED_SIZE = 32
+SEED_SIZE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def make_request(args: Namespace, running_cmdline: str) -> LoadRequest:
         cmdline=" ".join(part for part in (reused, args.append or "") if part),
         panic=args.panic,
         old_ram=OldRam(args.old_ram),
-        rng_seed=os.urandom(_SEED_SIZE),
+        rng_seed=os.urandom(SEED_SIZE),
         on_damage=OnDamage[args.on_damage.upper()],
         serial_port=_port(args.serial),
         spin=getattr(args, "spin", False),
@@ -148,6 +148,10 @@ def _port(text: str | None) -> int | None:
         return None
     names = {"ttyS0": 0x3F8, "ttyS1": 0x2F8, "ttyS2": 0x3E8, "ttyS3": 0x2E8}
     try:
-        return names.get(text) or int(text, 0)
+        port = names.get(text) or int(text, 0)
     except ValueError:
-        raise UsageError(f"--serial {text}: expected an I/O port such as 0x3f8, or ttyS0") from None
+        port = -1
+    # An 8250 has eight registers.
+    if not 0 <= port <= 0x10000 - 8:
+        raise UsageError(f"--serial {text}: expected an I/O port such as 0x3f8, or ttyS0")
+    return port

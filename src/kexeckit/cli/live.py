@@ -1,6 +1,6 @@
 """What the state-changing commands share: they act on the running machine and on no capture."""
 
-from kexeckit.errors import InputError, UsageError
+from kexeckit.errors import InputError, PlanError, UsageError
 from kexeckit.plan.load_plan import LoadPlan, LoadRequest, Syscall
 from kexeckit.system.loader import Loader
 from kexeckit.system.record import RECORDS, LoadRecord
@@ -31,23 +31,31 @@ def replan(record: LoadRecord, root: Sysroot, arch: str) -> tuple[LoadPlan, Load
         InputError: A file has changed since then.
         KexeckitError: It cannot be planned any more.
     """
-    from kexeckit.cli.image_arguments import plan_image
+    import os
+
+    from kexeckit.cli.image_arguments import SEED_SIZE, plan_image
     from kexeckit.plan.handover import OldRam
     from kexeckit.purgatory import OnDamage
     from kexeckit.system.collect import collect_facts
     from kexeckit.system.files import map_file
 
+    if record.efi_map:
+        raise PlanError("the old image", "it was loaded with --efi-map, whose content is not recorded")
     request = LoadRequest(
         kernel=map_file(record.kernel),
         initrd=map_file(record.initrd) if record.initrd else None,
         cmdline=record.cmdline,
         panic=record.panic,
         old_ram=OldRam(record.old_ram),
+        rng_seed=os.urandom(SEED_SIZE),
         on_damage=OnDamage[record.on_damage.upper()],
+        serial_port=record.serial_port,
+        spin=record.spin,
     )
     plan = plan_image(request, collect_facts(root, arch), Syscall(record.syscall))
     again = LoadRecord.of(plan, request)
-    for name, path in (("kernel_sha256", record.kernel), ("initrd_sha256", record.initrd)):
+    digests = ("kernel_sha256", record.kernel), ("setup_sha256", record.kernel), ("initrd_sha256", record.initrd)
+    for name, path in digests:
         if getattr(again, name) != getattr(record, name):
             raise InputError(str(path), "the file has changed since it was loaded")
     return plan, request

@@ -46,6 +46,7 @@ def run(args: Namespace) -> int:
         return 0
     _show(planned, args)
     if args.dry_run:
+        _print_document(planned, args)
         return 0
     require_live(planned.root, "load")
     _check_limits(planned)
@@ -58,13 +59,19 @@ def run(args: Namespace) -> int:
         planned = make_plan(args, Syscall.FILE)
         _show(planned, args)
         _load(planned, args)
+    _print_document(planned, args)
     return 0
 
 
 def _load(planned: Planned, args: Namespace) -> None:
     from kexeckit.cli.live import live_loader
 
-    live_loader(planned.root, planned.facts.arch).load(planned.plan, planned.request)
+    try:
+        live_loader(planned.root, planned.facts.arch).load(planned.plan, planned.request)
+    except KeyboardInterrupt:
+        # Signals wait until the outcome is on record.
+        _note("interrupted; `kexeckit status` says what is loaded")
+        raise
     slot = "capture kernel" if planned.plan.panic else "next kernel"
     then = "it starts when this kernel panics" if planned.plan.panic else "`kexeckit exec` enters it"
     if not args.json:
@@ -73,9 +80,9 @@ def _load(planned: Planned, args: Namespace) -> None:
 
 def _is_loaded(planned: Planned) -> bool:
     # The same image as the record of the slot says, and the slot is still taken.
-    from kexeckit.plan.fingerprint import fingerprint, is_same_image
+    from kexeckit.plan.fingerprint import is_same_image
     from kexeckit.plan.load_plan import Syscall
-    from kexeckit.system.record import RECORDS, read_record
+    from kexeckit.system.record import RECORDS, LoadRecord, read_record
     from kexeckit.system.state import header_is_updated, read_state
 
     plan = planned.plan
@@ -84,7 +91,12 @@ def _is_loaded(planned: Planned) -> bool:
     if record is None or not (state.crash if plan.panic else state.normal):
         return False
     updated = plan.syscall is Syscall.FILE and header_is_updated(planned.root)
-    return is_same_image(record.fingerprint, fingerprint(plan), kernel_updates_header=updated)
+    now = LoadRecord.of(plan, planned.request)
+    # What the fingerprint leaves out: the purgatory's orders, and the kernel file's own header.
+    options = ("on_damage", "serial_port", "spin", "efi_map", "setup_sha256")
+    return all(getattr(record, name) == getattr(now, name) for name in options) and is_same_image(
+        record.fingerprint, now.fingerprint, kernel_updates_header=updated
+    )
 
 
 def _check_limits(planned: Planned) -> None:
@@ -97,15 +109,24 @@ def _check_limits(planned: Planned) -> None:
 
 
 def _show(planned: Planned, args: Namespace) -> None:
-    from kexeckit.cli.output import print_document, print_warnings
-    from kexeckit.render.plan import plan_document, render_plan
+    from kexeckit.cli.output import print_text, print_warnings
+    from kexeckit.render.plan import render_plan
 
-    if args.json:
-        print_document(plan_document(planned.plan))
-    elif not args.quiet:
-        print(render_plan(planned.plan))
+    if not args.json and not args.quiet:
+        print_text(render_plan(planned.plan))
     print_warnings(planned.plan.warnings)
 
 
+def _print_document(planned: Planned, args: Namespace) -> None:
+    # One document: that of the plan that was loaded, also where a second one had to be tried.
+    from kexeckit.cli.output import print_document
+    from kexeckit.render.plan import plan_document
+
+    if args.json:
+        print_document(plan_document(planned.plan))
+
+
 def _note(text: str) -> None:
-    print(f"kexeckit: {text}", file=sys.stderr)
+    from kexeckit.cli.output import one_line
+
+    print(f"kexeckit: {one_line(text)}", file=sys.stderr)

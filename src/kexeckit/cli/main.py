@@ -6,12 +6,17 @@ Rules of this file:
     3. Start-up counts: nothing is imported before the verb is known.
 """
 
+import os
 import sys
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
+from io import TextIOWrapper
+from typing import NoReturn
 
-from kexeckit.errors import KexeckitError
+from kexeckit.cli.output import one_line
+from kexeckit.errors import FileAccessError, KexeckitError, UnavailableError
 
 COMMANDS = {
     "plan": "segments, memory map and command line of a next kernel, every address with its reason",
@@ -41,21 +46,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     words = _command_first(list(sys.argv[1:] if argv is None else argv))
-    if not words or words[0] not in COMMANDS:
-        return _no_command(words)
-    module = import_module(f"kexeckit.cli.{words[0].replace('-', '_')}")
-    parser = ArgumentParser(
-        prog=f"kexeckit {words[0]}",
-        description=module.__doc__,
-        epilog=_EXIT_CODES,
-        formatter_class=RawDescriptionHelpFormatter,
-    )
-    _add_global_options(parser)
-    module.add_arguments(parser)
+    # A name from a file may hold what the terminal's encoding cannot show.
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        return int(_run(module.run, parser.parse_args(words[1:])))
+        return _flushed(lambda: _run(words) if words and words[0] in COMMANDS else _no_command(words))
     except KexeckitError as error:
         return report(error)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader went away (`| head`): not our fault, and nothing more can be said to it.
+        _discard_output()
+        return 141
+    except OSError as error:
+        # Every file that is read has its own errors; what is left is mostly the output.
+        _discard_output()
+        return report(FileAccessError(f"{error.filename or 'standard output'}: {error.strerror}"))
+    except MemoryError:
+        return report(UnavailableError("out of memory"))
 
 
 def entry() -> None:
@@ -65,28 +74,43 @@ def entry() -> None:
 
 def report(error: KexeckitError) -> int:
     """Print an error as one line, with a hint after it where there is one, and return its exit code."""
-    print(f"kexeckit: {printable(str(error))}", file=sys.stderr)
+    print(f"kexeckit: {one_line(str(error))}", file=sys.stderr)
     if error.remedy:
-        print(f"  hint: {printable(error.remedy)}", file=sys.stderr)
+        print(f"  hint: {one_line(error.remedy)}", file=sys.stderr)
     return error.exit_code
 
 
-def printable(text: str) -> str:
-    """Return text without control characters and stray bytes, so that no file's content can act on a terminal."""
-    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c) & 0xFF:02x}" for c in text)
+class _Parser(ArgumentParser):
+    # Words that cannot be understood are shown too: names of files, from a pattern of the shell.
+    def error(self, message: str) -> NoReturn:
+        super().error(one_line(message))
 
 
-def _run(run: Callable[[Namespace], int], args: Namespace) -> int:
+def _run(words: Sequence[str]) -> int:
+    module = import_module(f"kexeckit.cli.{words[0].replace('-', '_')}")
+    parser = _Parser(
+        prog=f"kexeckit {words[0]}",
+        description=module.__doc__,
+        epilog=_EXIT_CODES,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    _add_global_options(parser)
+    module.add_arguments(parser)
+    return int(module.run(parser.parse_args(words[1:])))
+
+
+def _flushed(act: Callable[[], int]) -> int:
+    # Also after --help, which ends in SystemExit: an output that cannot be written must show in the exit code.
     try:
-        code = run(args)
+        return act()
+    finally:
         sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader went away (`| head`): not our fault, and nothing more can be said to it.
-        sys.stderr.close()
-        return 141
-    except KeyboardInterrupt:
-        return 130
-    return int(code)
+
+
+def _discard_output() -> None:
+    # What is still buffered would fail again when Python ends.
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _command_first(words: list[str]) -> list[str]:
@@ -125,7 +149,7 @@ def _no_command(words: list[str]) -> int:
     wants_help = bool(words) and words[0] in ("--help", "-h", "help")
     out = sys.stdout if wants_help else sys.stderr
     if words and not wants_help:
-        print(f"kexeckit: no command {printable(words[0])!r}", file=out)
+        print(f"kexeckit: no command {one_line(words[0])!r}", file=out)
     width = max(map(len, COMMANDS))
     print("usage: kexeckit [--root DIR|TAR|FILE] [--json] COMMAND ...\n", file=out)
     print("Plan, load, rehearse and read the second kernel (kexec and kdump).\n", file=out)

@@ -62,17 +62,18 @@ def run(args: Namespace) -> int:
 
 
 def _print(planned: "Planned", cost: "PlanCost | None", effects: "list[HotplugEffect]") -> None:
+    from kexeckit.cli.output import print_text
     from kexeckit.render.plan import render_plan
 
-    print(render_plan(planned.plan))
+    print_text(render_plan(planned.plan))
     if cost:
         from kexeckit.render.plan_cost import render_cost
 
-        print("\n" + render_cost(cost))
+        print_text("\n" + render_cost(cost))
     if effects:
         from kexeckit.render.hotplug import render_hotplug
 
-        print("\n" + render_hotplug(effects))
+        print_text("\n" + render_hotplug(effects))
 
 
 def _cost(planned: "Planned") -> "PlanCost":

@@ -44,6 +44,7 @@ def run(args: Namespace) -> int:
 
 
 def _print_text(document: dict[str, Any]) -> None:
+    from kexeckit.cli.output import one_line
     from kexeckit.memory.units import format_size
 
     size = document["crash_size"]
@@ -52,4 +53,4 @@ def _print_text(document: dict[str, Any]) -> None:
     for slot, name in (("normal", "next kernel"), ("crash", "capture kernel")):
         image = document["images"][slot]
         loaded = "loaded" if document[slot] else "not loaded"
-        print(f"{name}: {loaded}" + (f", {image['kernel']} ({image['cmdline']})" if image else ""))
+        print(one_line(f"{name}: {loaded}" + (f", {image['kernel']} ({image['cmdline']})" if image else "")))

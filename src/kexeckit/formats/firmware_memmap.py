@@ -33,6 +33,8 @@ def parse_memmap_entry(fields: Mapping[str, str], source: str) -> MemoryEntry:
     if first < 0 or last >= ADDRESS_LIMIT:
         raise InputError(source, f"{first:#x}-{last:#x} is not in 64 bits", expected="start and end in hexadecimal")
     label = fields.get("type", "").strip()
+    if not label.isprintable():
+        raise InputError(source, f"unusable type {label!r}", expected="a type's name, such as System RAM")
     # The kernel prints every number that it does not know by the same words, so the number is lost here.
     kind = kind_from_label(label) or MemoryKind(f"unknown:{label}", 2, label or UNKNOWN_LABEL)
     return MemoryEntry(MemRange.from_inclusive(first, last), kind)

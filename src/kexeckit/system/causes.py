@@ -5,6 +5,7 @@ sanity_check_segment_list() and kexec_load_permitted(); security/lockdown/lockdo
 """
 
 import errno
+from contextlib import suppress
 
 from kexeckit.errors import KexeckitError, SystemCallError
 from kexeckit.system.sysroot import Sysroot
@@ -63,7 +64,7 @@ def explained(syscall: str, error: OSError, root: Sysroot, *, panic: bool) -> Sy
     number = error.errno or 0
     name = errno.errorcode.get(number, str(number))
     if number == errno.EPERM:
-        cause, remedy = _eperm(syscall, root)
+        cause, remedy = _eperm(syscall, root, panic=panic)
         return SystemCallError(syscall, number, f"{cause} ({name})", remedy=remedy, exit_code=77)
     if number == errno.ENOSYS:
         option = "CONFIG_KEXEC" if syscall == "kexec_load" else "CONFIG_KEXEC_FILE"
@@ -88,7 +89,7 @@ def locked_down(root: Sysroot) -> str:
     return chosen[0] if chosen and chosen[0] != "none" else ""
 
 
-def _eperm(syscall: str, root: Sysroot) -> tuple[str, str]:
+def _eperm(syscall: str, root: Sysroot, *, panic: bool) -> tuple[str, str]:
     if not _has_cap_sys_boot(root):
         return "the caller lacks CAP_SYS_BOOT", "run as root"
     if _text(root, _DISABLED).strip() == "1":
@@ -98,9 +99,9 @@ def _eperm(syscall: str, root: Sysroot) -> tuple[str, str]:
         )
     if syscall == "kexec_load" and (mode := locked_down(root)):
         return f"the kernel is locked down ({mode})", "use --syscall file with a signed kernel"
-    for name in ("kexec_load_limit_panic", "kexec_load_limit_reboot"):
-        if _text(root, f"/proc/sys/kernel/{name}").strip() == "0":
-            return f"the limit of loads is used up (sysctl kernel.{name}=0)", "reboot"
+    limit = f"kexec_load_limit_{'panic' if panic else 'reboot'}"
+    if _text(root, f"/proc/sys/kernel/{limit}").strip() == "0":
+        return f"the limit of loads is used up (sysctl kernel.{limit}=0)", "reboot"
     return (
         "a security policy of this system forbids it (lockdown, IMA appraisal or another security module)",
         "look into the kernel log and the audit log",
@@ -110,7 +111,8 @@ def _eperm(syscall: str, root: Sysroot) -> tuple[str, str]:
 def _has_cap_sys_boot(root: Sysroot) -> bool:
     for line in _text(root, "/proc/self/status").splitlines():
         if line.startswith("CapEff:"):
-            return bool(int(line.split()[1], 16) >> _CAP_SYS_BOOT & 1)
+            with suppress(ValueError):
+                return bool(int(line.removeprefix("CapEff:"), 16) >> _CAP_SYS_BOOT & 1)
     return True
 
 

@@ -41,9 +41,12 @@ def opened(path: str) -> Iterator[int]:
         UnavailableError, NotPermittedError, InputError, FileAccessError: As for `map_file`.
     """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # Without O_NONBLOCK a named pipe would be waited on for ever.
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise _translated(error, path) from error
+    except ValueError as error:
+        raise UnavailableError(f"{path!r}: no such file") from error
     try:
         if not _regular(fd):
             raise InputError(path, "not a regular file")

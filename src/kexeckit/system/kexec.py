@@ -8,6 +8,7 @@ Source: include/uapi/linux/kexec.h; arch/*/include/uapi/asm/unistd*.h for the nu
 """
 
 import ctypes
+import errno
 import os
 import signal
 from collections.abc import Iterator
@@ -107,7 +108,10 @@ class LinuxKernel:
         try:
             flags = KEXEC_FILE_UNLOAD | (KEXEC_FILE_ON_CRASH if panic else 0)
             self._call(1, -1, -1, 0, 0, flags)
-        except OSError:
+        except OSError as error:
+            # Each call uses up one of the limited ones (sysctl kernel.kexec_load_limit_*), so only where it is absent.
+            if error.errno != errno.ENOSYS:
+                raise
             self._call(0, 0, 0, 0, self._arch_flags() | (KEXEC_ON_CRASH if panic else 0))
 
     def execute(self) -> None:
@@ -130,16 +134,18 @@ class LinuxKernel:
         number = self._numbers()[which]
         with signals_held():
             failed = libc.syscall(ctypes.c_long(number), *(ctypes.c_long(_signed(a)) for a in args))
-            errno = ctypes.get_errno()
+            code = ctypes.get_errno()
         if failed:
-            raise OSError(errno, os.strerror(errno))
+            raise OSError(code, os.strerror(code))
 
 
 @contextmanager
 def signals_held() -> Iterator[None]:
     """Hold back every signal that can be held back; they are delivered afterwards."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    # A signal that came just before is raised by the call that blocks, so the old mask is asked for first.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

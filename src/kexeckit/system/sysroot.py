@@ -92,7 +92,14 @@ class DirectoryRoot:
 
     def exists(self, name: str) -> bool:
         """See `Sysroot.exists`."""
-        return os.path.exists(self._at(name))
+        try:
+            os.stat(self._at(name))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            # What may not be looked at is not absent: reading it will say so.
+            return True
+        return True
 
     def read_bytes(self, name: str, limit: int | None = None) -> bytes:
         """See `Sysroot.read_bytes`."""
