@@ -47,6 +47,12 @@ def test_log_with_typed_words() -> None:
     assert starts(ask(x86_log(), "kernelcore=1G")) == {1: 4 * GIB}
 
 
+def test_words_without_effect_are_named() -> None:
+    """A misspelt word is not ignored silently."""
+    assert "kernelcor=1G has no effect on zones" in texts(ask(x86_log(), "kernelcor=1G"))
+    assert "no effect" not in texts(ask(x86_log(), "movable-node", "memmap=1M$1G"))
+
+
 def test_log_without_its_outcome() -> None:
     """The answer does not come from the zone lines: without them it is the same."""
     assert predict(ask(x86_log("", NODES))).limits == predict(ask(x86_log())).limits

@@ -29,7 +29,7 @@ from kexeckit.kernel.zones.from_parts import (
 )
 from kexeckit.kernel.zones.limits import DMA
 from kexeckit.kernel.zones.machine import Reason, ZoneMachine, with_mirror
-from kexeckit.kernel.zones.parameters import ZoneParameters, parse_zone_parameters, replace_words
+from kexeckit.kernel.zones.parameters import ZoneParameters, idle_words, parse_zone_parameters, replace_words
 from kexeckit.memory.rangeset import EMPTY, RangeSet
 from kexeckit.system.collect import BOOT_PARAMS, IOMEM, MEMMAP, read_arch, read_release
 from kexeckit.system.memory_traits import mirrored_runtime, read_boot_log, read_srat
@@ -83,6 +83,8 @@ def read_zone_question(
         UnavailableError: The source has no memory map in it.
     """
     question = _question_of(root, typed, arch, release)
+    idle = tuple(Reason("words", f"{word} has no effect on zones") for word in idle_words(typed))
+    question = replace(question, machine=replace(question.machine, unknown=(*idle, *question.machine.unknown)))
     if raw_efi_map is None:
         return question
     mirrored = mirrored_memory(parse_efi_memory_map(raw_efi_map, "the EFI memory map"))

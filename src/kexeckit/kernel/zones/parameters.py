@@ -14,6 +14,8 @@ from kexeckit.formats.cmdline import Word, split_words, without
 from kexeckit.formats.memparse import parse_integer, parse_memory
 
 ZONE_WORDS = ("kernelcore", "movablecore", "movable_node")
+# Words that change what zones are made of.
+MACHINE_WORDS = ("mem", "memmap", "numa", "acpi", "elfcorehdr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,12 @@ def replace_words(cmdline: str, typed: list[str]) -> str:
     added = " ".join(typed)
     names = {word.name for word in split_words(added)}
     return " ".join(part for part in (without(cmdline, names), added) if part)
+
+
+def idle_words(typed: list[str]) -> list[str]:
+    """Return the typed words that no part of a prediction of zones looks at, such as misspelt ones."""
+    known = (*ZONE_WORDS, *MACHINE_WORDS)
+    return [w.text for w in split_words(" ".join(typed)) if w.name.replace("-", "_") not in known]
 
 
 def _with_word(parameters: ZoneParameters, word: Word) -> ZoneParameters:
