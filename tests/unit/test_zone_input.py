@@ -139,6 +139,22 @@ def test_arm64_dma_limit_is_the_logs() -> None:
     assert "firmware tables" in texts(question)
 
 
+def test_arm64_memory_limit() -> None:
+    """On arm64 mem= keeps the lowest memory, over holes."""
+    text = """\
+[    0.000000] Booting Linux on physical CPU 0x0000000000 [0x410fd083]
+[    0.000000] Linux version 6.6.1 (builder@example)
+[    0.000000] Kernel command line: ro
+[    0.000000] Early memory node ranges
+[    0.000000]   node   0: [mem 0x0000000040000000-0x000000007fffffff]
+[    0.000000]   node   1: [mem 0x00000000c0000000-0x00000001ffffffff]
+"""
+    found = predict(ask(text, "mem=2G"))
+    assert [(n.nid, n.pages * 4096) for n in found.nodes] == [(0, GIB), (1, GIB)]
+    assert found.limits[0].end_pfn == 4 * GIB // 4096
+    assert [n.nid for n in predict(ask(text, "mem=1G")).nodes if n.pages] == [0]
+
+
 def test_iomem_file() -> None:
     """An iomem file gives memory, and says what it does not show."""
     text = "00001000-0009efff : System RAM\n00100000-7fffffff : System RAM\n  01000000-01ffffff : Kernel code\n"

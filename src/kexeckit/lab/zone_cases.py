@@ -120,6 +120,8 @@ def random_words(random: Random, machine: ZoneMachineCase, form: str) -> tuple[s
     }[form]
     if machine.arch == "x86_64" and random.random() < 0.4:
         words = [*words, *_holes(random, machine)]
+    elif machine.arch == "arm64" and random.random() < 0.4:
+        words = [*words, f"mem={random.randint(500, machine.memory // MIB)}M"]
     return tuple(words)
 
 

@@ -20,6 +20,7 @@ from kexeckit.formats.bootlog.memory import NodeRange, TableEntry, firmware_tabl
 from kexeckit.formats.bootlog.numa import memoryless_nodes, numa_refused, srat_of_log
 from kexeckit.formats.bootlog.zones import low_ram_end, page_size_of_log, printed_zones
 from kexeckit.formats.cmdline import values
+from kexeckit.formats.memparse import parse_memory
 from kexeckit.formats.srat import MemoryAffinity
 from kexeckit.kernel.e820 import Table, early_words, make_table
 from kexeckit.kernel.memblock import Region
@@ -191,11 +192,27 @@ def _from_node_ranges(
     question: LogQuestion, printed: tuple[NodeRange, ...], unknown: list[Reason]
 ) -> tuple[NodeLayout, int]:
     memory = RangeSet(r.range for r in printed)
-    if not question.same_memory_words:
+    if question.arch == "arm64" and not early_words(question.log.cmdline or ""):
+        memory = _limited(memory, question.cmdline)
+    elif not question.same_memory_words:
         unknown.append(Reason("ranges", "the log has no firmware map, so typed mem= and memmap= are not applied"))
     layout = _with_nodes(question, memory, printed, unknown)
-    end = max(r.range.end for r in printed)
-    return layout, end
+    return layout, max(r.end for r in memory)
+
+
+def _limited(memory: RangeSet, cmdline: str) -> RangeSet:
+    # arm64 keeps the lowest mem= bytes of memory. (It puts the kernel and the initrd back where they lie above; boot
+    # loaders put both low.) Source: arch/arm64/mm/init.c, early_mem(), arm64_memblock_init().
+    limits = [parse_memory(v)[0] // PAGE_SIZE * PAGE_SIZE for v in values(cmdline, "mem")]
+    left = limits[-1] if limits else 0
+    if not left:
+        return memory
+    kept = []
+    for part in memory:
+        if left:
+            kept.append(MemRange.from_size(part.start, min(part.size, left)))
+            left -= kept[-1].size
+    return RangeSet(kept)
 
 
 def _memoryless(log: BootLog, regions: tuple[Region, ...]) -> tuple[int, ...]:
