@@ -131,6 +131,16 @@ def test_extremes_make_no_movable_zone(words: str, text: str) -> None:
     assert any(text in w for w in found.warnings)
 
 
+def test_both_words() -> None:
+    """With both words the one that leaves the kernel more counts, and the answer says which."""
+    small = predict("kernelcore=10% movablecore=300M")
+    assert starts(small) == starts(predict("movablecore=300M"))
+    assert "only movablecore= counts" in small.warnings[0]
+    large = predict("kernelcore=90% movablecore=1G")
+    assert starts(large) == starts(predict("kernelcore=90%"))
+    assert "only kernelcore= counts" in large.warnings[0]
+
+
 def test_shares_are_equal_not_proportional() -> None:
     """A small node is filled first, the rest of its share goes to the others in another round."""
     regions = (

@@ -136,16 +136,26 @@ def _from_sizes(
     required = _required(machine, parameters, total)
     if not parameters.kernelcore and not parameters.movablecore:
         return MovableStarts({}, (), (Reason("movable", "no parameter asks for ZONE_MOVABLE", SOURCE),))
+    warnings = _rivals(parameters, required, total, machine.page_size)
     if not required or required >= total:
         what = "no kernel memory is asked for" if not required else "kernelcore covers all memory"
         warning = f"{what}: the kernel makes no ZONE_MOVABLE, without a message"
-        return MovableStarts({}, (warning,), (Reason("movable", what, SOURCE),))
+        return MovableStarts({}, (*warnings, warning), (Reason("movable", what, SOURCE),))
     size = required * machine.page_size
     text = (
         f"{size} bytes of kernel memory, spread over {len(nodes)} nodes in equal shares;"
         f" ZONE_MOVABLE cannot begin below {floor * machine.page_size:#x}"
     )
-    return MovableStarts(spread(required, nodes, floor), (), (Reason("movable", text, SOURCE),))
+    return MovableStarts(spread(required, nodes, floor), warnings, (Reason("movable", text, SOURCE),))
+
+
+def _rivals(parameters: ZoneParameters, required: int, total: int, page_size: int) -> tuple[str, ...]:
+    # With both words given, the one that leaves more for the kernel counts.
+    if not parameters.kernelcore or not parameters.movablecore:
+        return ()
+    if required > parameters.kernelcore.pages(total, page_size):
+        return ("movablecore= leaves the kernel more than kernelcore= asks for: only movablecore= counts",)
+    return ("kernelcore= asks for as much as movablecore= leaves, or more: only kernelcore= counts",)
 
 
 def _required(machine: ZoneMachine, parameters: ZoneParameters, total: int) -> int:
