@@ -1,10 +1,14 @@
 """`TarRoot`: a machine's files in a tar, as sosreport and supportconfig make them."""
 
 import tarfile
-from pathlib import PurePosixPath
+import weakref
+from pathlib import Path, PurePosixPath
 
 from kexeckit.errors import InputError, UnavailableError
 from kexeckit.system.sysroot import decode_text
+
+# No file of /proc or /sys is as large; a sparse member of a few bytes may claim any size.
+_LARGEST = 1 << 28
 
 
 class TarRoot:
@@ -15,10 +19,14 @@ class TarRoot:
 
     def __init__(self, path: str) -> None:
         self._path = path
+        # Held open for as long as the root is used.
+        file = Path(path).open("rb")  # noqa: SIM115
+        weakref.finalize(self, file.close)
         try:
-            self._tar = tarfile.open(path)  # noqa: SIM115 -- held open for as long as the root is used
+            self._tar = tarfile.open(fileobj=file)  # noqa: SIM115
             self._members = {_clean(m.name): m for m in self._tar.getmembers()}
-        except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+        except Exception as error:
+            # Each decompressor has errors of its own for damaged data.
             raise InputError(path, f"not a readable tar: {error}", expected="a tar of a root") from error
         self._prefix = _leading_folder(self._members)
 
@@ -36,13 +44,17 @@ class TarRoot:
     def read_bytes(self, name: str, limit: int | None = None) -> bytes:
         """See `Sysroot.read_bytes`."""
         member = self._member(name)
+        if limit is None and member.size > _LARGEST:
+            raise InputError(self.label(name), f"{member.size} bytes", expected=f"a file of at most {_LARGEST}")
         try:
             file = self._tar.extractfile(member)
-            if file is None:
-                raise UnavailableError(f"{self.label(name)}: not a regular file in the archive")
-            return file.read(limit) if limit is not None else file.read()
-        except (tarfile.TarError, EOFError, OSError, KeyError) as error:
+            data = None if file is None else file.read(-1 if limit is None else limit)
+        except Exception as error:
+            # As above; a link that leads to itself recurses.
             raise InputError(self.label(name), f"the archive is damaged here: {error}") from error
+        if data is None:
+            raise UnavailableError(f"{self.label(name)}: not a regular file in the archive")
+        return data
 
     def read_text(self, name: str) -> str:
         """See `Sysroot.read_text`."""
