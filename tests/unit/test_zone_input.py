@@ -161,6 +161,7 @@ def test_iomem_file() -> None:
     question = ask(text, name="iomem")
     assert [n.nid for n in predict(question).nodes] == [0]
     assert "does not show nodes" in texts(question)
+    assert predict(ask(text, "mem=1G", name="iomem")).limits[1].end_pfn == GIB // 4096
 
 
 def test_toml_machine_and_version() -> None:
@@ -260,6 +261,12 @@ def test_capture_with_numa_off(capture: Path) -> None:
     """numa=off as typed takes the nodes of a capture away."""
     question = read_zone_question(open_sysroot(str(capture)), ["numa=off"])
     assert [n.nid for n in predict(question).nodes] == [0]
+
+
+def test_capture_of_a_debian_kernel(capture: Path) -> None:
+    """The banner in /proc/version has the stable release that uname does not show."""
+    (capture / "proc/version").write_text("Linux version 6.6.0-1-amd64 (a@b) #1 SMP Debian 6.6.30-1 (2024-05-01)\n")
+    assert read_zone_question(open_sysroot(str(capture)), []).behaviour.mirror_off_in_kdump
 
 
 def test_capture_without_srat_uses_memory_blocks(capture: Path) -> None:

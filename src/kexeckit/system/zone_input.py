@@ -17,10 +17,16 @@ from kexeckit.formats.firmware_memmap import make_firmware_map, parse_memmap_ent
 from kexeckit.formats.iomem import parse_iomem
 from kexeckit.formats.machine_toml import parse_machine_toml
 from kexeckit.formats.zoneinfo import parse_zoneinfo
-from kexeckit.kernel.e820 import Table, make_table
+from kexeckit.kernel.e820 import E820_RAM, E820Entry, Table, early_words, make_table
 from kexeckit.kernel.version import KernelVersion, parse_kernel_version
 from kexeckit.kernel.zones.behaviour import ZoneBehaviour, zone_behaviour_of
-from kexeckit.kernel.zones.from_log import LogQuestion, has_mirror_line, machine_from_log, release_of_log
+from kexeckit.kernel.zones.from_log import (
+    LogQuestion,
+    has_mirror_line,
+    machine_from_log,
+    release_of_banner,
+    release_of_log,
+)
 from kexeckit.kernel.zones.from_parts import (
     MachineParts,
     affinities_of_blocks,
@@ -130,7 +136,10 @@ def _from_iomem(text: str, source: str, typed: list[str], arch: str | None, rele
     cmdline = " ".join(typed)
     extra = tree.roots if name == "arm64" else ()
     memory = tree.ram() | RangeSet(r.range for r in extra if r.name == "reserved")
-    parts = MachineParts(name, cmdline, memory=memory, mirror_known=False)
+    # mem= and memmap= change a firmware table, so RAM stands for one where such words are typed.
+    x86 = name in ("x86_64", "i386") and bool(early_words(cmdline))
+    table = tuple(E820Entry(r.start, r.end, E820_RAM) for r in memory) if x86 else ()
+    parts = MachineParts(name, cmdline, table=table, memory=memory, mirror_known=False)
     return _question(machine_from_parts(parts, behaviour), unknown, behaviour, cmdline, source)
 
 
@@ -153,7 +162,7 @@ def _from_root(root: Sysroot, typed: list[str], arch: str | None, release: str |
     cmdline = replace_words(booted, typed)
     unknown: list[Reason] = []
     name = kernel_arch(arch or read_arch(root))
-    behaviour = _behaviour(release, read_release(root) or (release_of_log(log) if log else ""), unknown)
+    behaviour = _behaviour(release, _release(root) or (release_of_log(log) if log else ""), unknown)
     table = _firmware_table(root) if name in ("x86_64", "i386") else ()
     if not table and log:
         machine = machine_from_log(LogQuestion(log, name, cmdline, behaviour))
@@ -198,6 +207,12 @@ def _behaviour(given: str | None, found: str, unknown: list[Reason]) -> ZoneBeha
 def _merge_window(version: KernelVersion) -> KernelVersion:
     # linux-next of 5.10-rc7 holds what 5.11 will be.
     return replace(version, minor=version.minor + 1) if "-next-" in version.release else version
+
+
+def _release(root: Sysroot) -> str:
+    # Only the banner has the stable release that a Debian kernel is made from.
+    banner = root.read_text("/proc/version") if root.exists("/proc/version") else ""
+    return release_of_banner(banner) or read_release(root)
 
 
 def _looks_like_iomem(text: str) -> bool:

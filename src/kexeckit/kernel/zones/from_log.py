@@ -105,8 +105,14 @@ def release_of_log(log: BootLog) -> str:
     Debian names its kernels after the ABI (5.10.0-11) and prints the stable release (5.10.92) elsewhere in the line.
     """
     found = log.find(_VERSION)
+    return release_of_banner(found[0]) if found else log.image_release or ""
+
+
+def release_of_banner(text: str) -> str:
+    """Return the same from the line ``Linux version ...`` alone, which is also what /proc/version holds."""
+    found = _VERSION.match(text)
     if not found:
-        return log.image_release or ""
+        return ""
     debian = _DEBIAN.search(found[2])
     return debian[1] if debian else found[1]
 
