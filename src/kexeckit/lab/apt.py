@@ -139,9 +139,11 @@ def unpack(deb: Path, into: Path, wanted: Callable[[str], bool]) -> None:
     into.mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen([_need("dpkg-deb"), "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE)
     with process, tarfile.open(fileobj=process.stdout, mode="r|") as archive:
+        # Debian 12's Python 3.11.2 does not know filters yet; set like this, it does not mind.
+        archive.extraction_filter = getattr(tarfile, "tar_filter", None)
         for member in archive:
             member.name = member.name.removeprefix("./")
             if member.name and wanted(member.name):
-                archive.extract(member, into, filter="tar")
+                archive.extract(member, into)
     if process.returncode != 0:
         raise UnavailableError(f"{deb.name} cannot be unpacked", remedy="remove it from the cache and try again")
