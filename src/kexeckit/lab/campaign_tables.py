@@ -16,9 +16,10 @@ from random import Random
 from typing import Any
 
 from kexeckit.errors import UnavailableError
+from kexeckit.formats.boot_params import parse_boot_params
 from kexeckit.formats.iomem import parse_iomem
 from kexeckit.kernel.behaviour import behaviour_of
-from kexeckit.kernel.page_tables.calls import kernel_calls
+from kexeckit.kernel.page_tables.calls import EFI_SYSTEM_TABLE, EfiTables, kernel_calls
 from kexeckit.kernel.page_tables.rule import kernel_rule
 from kexeckit.kernel.resource_walk import crash_regions_of
 from kexeckit.kernel.version import parse_kernel_version
@@ -29,7 +30,7 @@ from kexeckit.lab.machine import Machine
 from kexeckit.lab.packages import SUITES, fetch_kernel
 from kexeckit.lab.placer_cases import PlacerMachine, random_placer_machine
 from kexeckit.lab.qmp import Qmp
-from kexeckit.lab.report import GuestRun
+from kexeckit.lab.report import GuestReport, GuestRun
 from kexeckit.lab.tables_compare import compare_refusals, compare_tables, predict_tables, see_tables
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.units import MIB
@@ -97,10 +98,13 @@ def run_tables_campaign(
     """Draw cases and run them."""
     random = Random(seed)
     for turn in range(count):
-        machine = random_placer_machine(random)
         # Every suite with every CPU, by panic and on purpose, before anything repeats.
         suite, cpu = suites[turn % len(suites)], _CPUS[turn // len(suites) % len(_CPUS)]
         crash = turn // (len(suites) * len(_CPUS)) % 2 == 0
+        machine = random_placer_machine(random)
+        while crash and "@" in machine.words[0]:
+            # A fixed place may be taken, and then there is nothing to load into.
+            machine = random_placer_machine(random)
         case = TablesCase(suite, machine, cpu, crash, random.randrange(1 << 30), firmware)
         try:
             yield run_tables_case(case)
@@ -125,6 +129,7 @@ def run_tables_case(case: TablesCase, timeout: float = 300.0) -> TablesResult:
     spec = json.dumps({"crash": case.crash, "seed": case.seed})
     start = "crash" if case.crash else f"python3 {_SCRIPT} jump"
     job = f"run load python3 {_SCRIPT} load '{spec}' || finish 1\ncat /proc/meminfo >/tmp/meminfo\n"
+    job += "cat /sys/firmware/efi/config_table >/tmp/efi 2>/dev/null\nemit efi_config /tmp/efi\n"
     job += f"emit meminfo /tmp/meminfo\n{start}\n"
     files: tuple[tuple[str, bytes | Path], ...] = ((_SCRIPT, Path(__file__).with_name("tables_guest.py").read_bytes()),)
     with Guest(guest, GuestImage(python=True, job=job, files=files)) as running:
@@ -135,7 +140,7 @@ def run_tables_case(case: TablesCase, timeout: float = 300.0) -> TablesResult:
         answers = json.loads(report.text("load.out"))
         with running.qmp() as monitor:
             registers = _until_spinning(monitor, answers["segments"][0][0], running)
-            return _compare(case, report.text("iomem"), report.text("version"), answers, (monitor, registers))
+            return _compare(case, report, answers, (monitor, registers))
 
 
 def _until_spinning(monitor: Qmp, entry: int, guest: Guest) -> dict[str, int]:
@@ -151,21 +156,32 @@ def _until_spinning(monitor: Qmp, entry: int, guest: Guest) -> dict[str, int]:
 
 
 def _compare(
-    case: TablesCase, iomem: str, version: str, answers: dict[str, Any], stopped: tuple[Qmp, dict[str, int]]
+    case: TablesCase, report: GuestReport, answers: dict[str, Any], stopped: tuple[Qmp, dict[str, int]]
 ) -> TablesResult:
     monitor, registers = stopped
-    tree = parse_iomem(iomem, "the guest's iomem")
+    tree = parse_iomem(report.text("iomem"), "the guest's iomem")
+    version = report.text("version")
     stable = _DEBIAN.search(version)
     behaviour = behaviour_of(parse_kernel_version(stable[1] if stable else version.split()[2]))
     segments = [MemRange.from_size(mem, memsz) for mem, memsz, _ in answers["segments"]]
     levels = 5 if registers["CR4"] & _LA57 else 4
     region = crash_regions_of(tree).main
     rule = kernel_rule(behaviour, gbpages="-pdpe1gb" not in case.cpu)
-    calls = kernel_calls(tree, behaviour, segments)
+    calls = kernel_calls(tree, behaviour, segments, _efi_tables(report, monitor))
     predicted = predict_tables(calls, rule, levels, behaviour, region if case.crash else None)
     seen = see_tables(lambda at: monitor.read_physical(at, 4096), registers["CR3"], levels)
     checks = [*compare_tables(predicted, seen), *compare_refusals(answers, region, levels, crash=case.crash)]
     return TablesResult(str(case), version.split()[2], levels, tuple(checks))
+
+
+def _efi_tables(report: GuestReport, monitor: Qmp) -> EfiTables | None:
+    # The number of configuration tables stands in the system table, in the guest's memory.
+    where = report.text("efi_config").strip()
+    if not where:
+        return None
+    params = parse_boot_params(report.data("boot_params"), "the guest's boot_params")
+    table = monitor.read_physical(params.efi.systab, EFI_SYSTEM_TABLE)
+    return EfiTables(params.efi.systab, int(where, 16), int.from_bytes(table[104:112], "little"))
 
 
 def main(argv: list[str] | None = None) -> int:
