@@ -97,13 +97,18 @@ def _eperm(syscall: str, root: Sysroot, *, panic: bool) -> tuple[str, str]:
             "loading is switched off until the next boot (sysctl kernel.kexec_load_disabled=1)",
             "reboot; find who sets it in /etc/sysctl.d",
         )
-    if syscall == "kexec_load" and (mode := locked_down(root)):
+    mode = locked_down(root)
+    if mode and syscall == "kexec_load":
         return f"the kernel is locked down ({mode})", "use --syscall file with a signed kernel"
+    if mode:
+        cause = f"the kernel is locked down ({mode}) and does not accept the signature of the image, or it has none"
+        return cause, "use a kernel that is signed by a key that this system trusts"
     limit = f"kexec_load_limit_{'panic' if panic else 'reboot'}"
     if _text(root, f"/proc/sys/kernel/{limit}").strip() == "0":
         return f"the limit of loads is used up (sysctl kernel.{limit}=0)", "reboot"
+    unseen = "" if root.exists(_LOCKDOWN) else "; which one cannot be seen, securityfs is not mounted"
     return (
-        "a security policy of this system forbids it (lockdown, IMA appraisal or another security module)",
+        f"a security policy of this system forbids it (lockdown, IMA appraisal or another security module{unseen})",
         "look into the kernel log and the audit log",
     )
 
