@@ -17,6 +17,8 @@ from typing import Protocol
 
 from kexeckit.errors import FileAccessError, InputError, NotPermittedError, UnavailableError
 
+_HEAD = 265
+
 
 @dataclass(frozen=True, slots=True)
 class SingleFile:
@@ -178,14 +180,18 @@ def open_sysroot(path: str | None) -> Sysroot:
     try:
         if os.path.isdir(path):
             return DirectoryRoot(os.path.realpath(path))
-        if not _looks_like_tar(path):
-            with open(path, "rb") as file:
-                data = file.read()
-            if not data:
-                raise InputError(path, "the file is empty", expected="a directory, a tar, a boot log or an iomem file")
-            return FileRoot(SingleFile(path, data))
+        # Opened once: what has been read from a pipe does not come again.
+        with open(path, "rb") as file:
+            head = file.read(_HEAD)
+            data = None if _looks_like_tar(head) else head + file.read()
     except OSError as error:
         raise _translated(error, path) from error
+    except ValueError as error:
+        raise UnavailableError(f"{path!r}: no such file or directory") from error
+    if data == b"":
+        raise InputError(path, "the file is empty", expected="a directory, a tar, a boot log or an iomem file")
+    if data is not None:
+        return FileRoot(SingleFile(path, data))
     from kexeckit.system.tar_root import TarRoot
 
     return TarRoot(path)
@@ -204,9 +210,7 @@ def _translated(error: OSError, label: str) -> UnavailableError | NotPermittedEr
     return FileAccessError(f"{label}: {error.strerror}")
 
 
-def _looks_like_tar(path: str) -> bool:
+def _looks_like_tar(head: bytes) -> bool:
     # tarfile.is_tarfile() takes an all-zero file for an empty tar, so the magic decides: a compressed file is taken
     # for a tar, any other must carry "ustar" where tar has it.
-    with open(path, "rb") as file:
-        head = file.read(265)
     return head[:3] in (b"\x1f\x8b\x08", b"BZh") or head[:6] == b"\xfd7zXZ\x00" or head[257:262] == b"ustar"
