@@ -12,7 +12,7 @@ WORKERS ?= $(shell nproc)
 # The interpreter of this machine, never a downloaded one.
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help env system test check unit lab demo pyz purgatory bench lab-crashkernel lab-zones clean
+.PHONY: help env system test check unit lab demo pyz purgatory bench clean lab-crashkernel lab-zones lab-mirror lab-tables lab-placer
 
 help:            ## show these lines
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -51,6 +51,18 @@ purgatory: env   ## rebuild what runs between the two kernels
 bench: env       ## the benchmarks of docs/benchmarks.md
 	@sh tools/system-packages bench
 	$(RUN) python -m bench
+
+# Campaigns: N random machines, booted and compared with what was predicted. SEED chooses which, ARGS has more options.
+N ?= 24
+SEED ?= 1
+CAMPAIGNS := lab-crashkernel lab-zones lab-mirror lab-tables lab-placer
+$(CAMPAIGNS): lab-%: env system
+	$(RUN) python -m kexeckit.lab.campaign_$* -n $(N) --seed $(SEED) $(ARGS)
+lab-crashkernel: ## reservations on N random machines
+lab-zones:       ## zones on N random machines
+lab-mirror:      ## zones of N layouts of mirrored memory
+lab-tables:      ## identity page tables of N machines
+lab-placer:      ## the choices of kexec_file_load on N machines
 
 clean:           ## remove what was built; the lab's cache of kernels stays
 	rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
