@@ -44,7 +44,7 @@ def run(args: Namespace) -> int:
     from kexeckit.plan.load_plan import Syscall
 
     planned = make_plan(args, Syscall(args.syscall))
-    cost = _cost(planned) if args.page_tables else None
+    cost = _cost(planned, args.kernel_version) if args.page_tables else None
     effects = _effects(planned, args.after)
     if args.json:
         from kexeckit.render.hotplug import hotplug_document
@@ -76,11 +76,12 @@ def _print(planned: "Planned", cost: "PlanCost | None", effects: "list[HotplugEf
         print_text("\n" + render_hotplug(effects))
 
 
-def _cost(planned: "Planned") -> "PlanCost":
+def _cost(planned: "Planned", release: str | None) -> "PlanCost":
     from kexeckit.plan.cost import cost_of_plan
     from kexeckit.system.mapping_input import mapping_rules, read_mapping_question
 
-    question = read_mapping_question(planned.root, planned.facts.arch, planned.facts.release)
+    # Not the release that uname prints: a stable kernel's rules follow from what it was made of.
+    question = read_mapping_question(planned.root, planned.facts.arch, release)
     return cost_of_plan(planned.plan, mapping_rules(question))
 
 
