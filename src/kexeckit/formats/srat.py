@@ -76,12 +76,33 @@ def parse_srat(data: bytes, source: str) -> Srat:
     return Srat(tuple(memory), tuple(sorted(nodes.values())))
 
 
-def format_srat(memory: Iterable[tuple[int, MemRange, bool]], processors: Iterable[tuple[int, int]] = ()) -> bytes:
+@dataclass(frozen=True, slots=True)
+class OemName:
+    """Who made a table: 6 and 8 bytes of names, and a revision.
+
+    A kernel takes another table instead of the firmware's only if the table names are equal and the revision is higher.
+    Source: drivers/acpi/tables.c, acpi_table_initrd_override().
+    """
+
+    oem: bytes = b"KEXKIT"
+    table: bytes = b"LABSRAT "
+    revision: int = 2
+
+
+OWN_NAME = OemName()
+
+
+def format_srat(
+    memory: Iterable[tuple[int, MemRange, bool]],
+    processors: Iterable[tuple[int, int]] = (),
+    name: OemName = OWN_NAME,
+) -> bytes:
     """Build a table, e.g. for a guest that is to have another memory layout than its emulator can make.
 
     Args:
         memory: Proximity domain, range and whether it is hot-pluggable, each.
         processors: APIC id and proximity domain, each.
+        name: Who made it.
     """
     body = b"".join(
         struct.pack("<BBBBIB3BI", 0, 16, domain & 0xFF, apic, 1, 0, *(domain >> 8).to_bytes(3, "little"), 0)
@@ -91,7 +112,7 @@ def format_srat(memory: Iterable[tuple[int, MemRange, bool]], processors: Iterab
         flags = _ENABLED | (_HOTPLUG if hotplug else 0)
         body += _MEMORY.pack(1, 40, domain, 0, span.start, span.size, 0, flags, 0)
     head = struct.pack(
-        "<4sIBB6s8sI4sII8x", b"SRAT", _HEADER + len(body), 3, 0, b"KEXKIT", b"LABSRAT ", 2, b"KXKT", 1, 1
+        "<4sIBB6s8sI4sII8x", b"SRAT", _HEADER + len(body), 3, 0, name.oem, name.table, name.revision, b"KXKT", 1, 1
     )
     table = bytearray(head + body)
     table[9] = -sum(table) & 0xFF

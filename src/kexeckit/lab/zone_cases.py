@@ -8,7 +8,7 @@ by memmap=, and (on x86_64) a SRAT of our own with other borders and hot-pluggab
 from dataclasses import dataclass
 from random import Random
 
-from kexeckit.formats.srat import format_srat
+from kexeckit.formats.srat import OemName, format_srat
 from kexeckit.lab.machine import NumaNode
 from kexeckit.memory.range import MemRange, clip
 from kexeckit.memory.rangeset import RangeSet
@@ -28,6 +28,8 @@ FORMS = (
     "cancel",
 )
 _FOUR_GIB = 4 * GIB
+# By this name, and a higher revision, the kernel takes our table instead of the emulator's.
+_QEMU = OemName(b"BOCHS ", b"BXPC    ", 0x1000)
 # Where the emulated PC starts its kernel and keeps its initrd, with room: holes stay away from both.
 _KERNEL_MIB = 220
 _HOLE_LOW, _LOW_KEEP = 192 * MIB, 128 * MIB
@@ -169,4 +171,4 @@ def _random_srat(random: Random, total: int, below: int) -> bytes:
             at = end
     if random.random() < 0.2:
         random.shuffle(entries)
-    return format_srat(entries, [(0, 0)])
+    return format_srat(entries, [(0, 0)], _QEMU)
