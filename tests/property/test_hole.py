@@ -1,6 +1,8 @@
 """Placement against brute force: every page of a small space is tried, so the two cannot share a mistake."""
 
-from hypothesis import given
+import os
+
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kexeckit.memory.range import MemRange
@@ -8,6 +10,9 @@ from kexeckit.memory.rangeset import RangeSet
 from kexeckit.plan.hole import NoHoleError, find_hole, locate_hole
 from kexeckit.plan.request import BufferRequest
 from strategies import PAGE, requests
+
+EXAMPLES = 5000 if os.environ.get("CI") else 500
+"""The placement decides what is overwritten: in continuous integration it is tried more often than all else."""
 
 SPACE = 64
 """Pages of the toy machine; some ranges end between pages."""
@@ -35,6 +40,7 @@ def brute_force(ram: RangeSet, request: BufferRequest, taken: RangeSet) -> int |
     return (max(starts) if request.top_down else min(starts)) if starts else None
 
 
+@settings(max_examples=EXAMPLES)
 @given(ragged_sets(), requests(SPACE), ragged_sets())
 def test_a_hole_is_found_iff_one_exists_and_it_is_the_extreme_one(
     ram: RangeSet, request: BufferRequest, taken: RangeSet

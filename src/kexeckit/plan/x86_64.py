@@ -199,4 +199,8 @@ def _explained(error: NoHoleError, inputs: ImageInputs, usable: RangeSet) -> NoH
     asked = f"{error.asked} in the crash region of {format_size(usable.size)}"
     what = f"{image.source} needs {format_size(image.init_size)}"
     what += f", {initrd.source} {format_size(len(initrd.data))}" if initrd else ""
-    return NoHoleError(asked, error.limit, fits=f"{what}: {format_size(align_up(need, MIB))} or more only to load it, and more to run")
+    return NoHoleError(
+        asked,
+        error.limit,
+        fits=f"{what}: a reservation of {format_size(align_up(need, MIB))} or more to load it, and more to run",
+    )
