@@ -187,10 +187,15 @@ def make_facts(iomem: str = IOMEM, memmap: tuple[tuple[int, int, str], ...] = ME
 def make_request(kernel: bytes | None = None, initrd: bytes | None = INITRD, **others: Any) -> LoadRequest:
     """Return a request for a fake kernel; `others` are fields of `LoadRequest`."""
     return LoadRequest(
-        kernel=NamedContent("vmlinuz", build_bzimage() if kernel is None else kernel),
-        initrd=None if initrd is None else NamedContent("initrd", initrd),
+        kernel=NamedContent("vmlinuz", _mapped(build_bzimage() if kernel is None else kernel)),
+        initrd=None if initrd is None else NamedContent("initrd", _mapped(initrd)),
         **({"cmdline": "console=ttyS0 quiet", "rng_seed": bytes(range(32))} | others),
     )
+
+
+def _mapped(data: bytes) -> memoryview:
+    # Like a private mapping: a view that can be written to, though nobody does.
+    return memoryview(bytearray(data))
 
 
 class LiveRoot(DirectoryRoot):

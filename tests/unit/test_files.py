@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from kexeckit.errors import FileAccessError, InputError, KexeckitError, UnavailableError
-from kexeckit.system import files as module
 from kexeckit.system.files import map_file, opened
 
 
@@ -86,7 +85,7 @@ def test_a_failing_map_is_an_io_error(tmp_path: Path, monkeypatch: pytest.Monkey
     def refuse(*_args: object, **_more: object) -> None:
         raise OSError(errno.ENODEV, "No such device")
 
-    monkeypatch.setattr(module.mmap, "mmap", refuse)
+    monkeypatch.setattr("mmap.mmap", refuse)
     with pytest.raises(FileAccessError, match="k: cannot be mapped"):
         map_file(str(tmp_path / "k"))
 

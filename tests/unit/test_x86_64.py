@@ -80,7 +80,7 @@ def test_the_reservation_that_a_refusal_asks_for_is_enough(size: int, start: int
         planned(request, reserved(size * MIB, start))
     text = str(caught.value)
     assert "vmlinuz needs 24 MiB, initrd 5.0 MiB" in text
-    found = re.search(r": ([0-9.]+ [KMG])iB or more only to load it", text)
+    found = re.search(r"a reservation of ([0-9.]+ [KMG])iB or more to load it", text)
     assert found
     enough = parse_size(found[1].replace(" ", ""))
     assert enough <= 40 * MIB
