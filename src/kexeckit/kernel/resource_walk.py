@@ -16,6 +16,7 @@ add_memory_driver_managed().
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from kexeckit.errors import PlanError
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.resource import CRASH_KERNEL, CRASH_KERNEL_LOW, SYSTEM_RAM, Resource, ResourceTree
 
@@ -87,13 +88,16 @@ def crash_regions_of(tree: ResourceTree) -> CrashRegions:
     a main part above (x86: at or above 4 GiB).
 
     Raises:
-        ValueError: More than two regions, which no kernel makes.
+        PlanError: More than two regions, which no kernel makes.
 
     Source: kernel/crash_reserve.c, reserve_crashkernel_generic(); arch/x86/kernel/setup.c, reserve_crashkernel_low().
     """
     regions = tree.crash_regions()
     if len(regions) > 2:
-        raise ValueError(f"{len(regions)} regions are named {CRASH_KERNEL!r} or {CRASH_KERNEL_LOW!r}; at most 2 can be")
+        raise PlanError(
+            "a prediction of what this kernel does with its reservation",
+            f"{len(regions)} regions are named {CRASH_KERNEL!r} or {CRASH_KERNEL_LOW!r}; kernels make 2 at most",
+        )
     if not regions:
         return CrashRegions()
     return CrashRegions(main=regions[-1], low=regions[0] if len(regions) == 2 else None)
