@@ -9,11 +9,14 @@ import errno
 from kexeckit.errors import PlanError, SystemCallError
 from kexeckit.formats.bzimage import BzImage, parse_bzimage
 from kexeckit.kernel.behaviour import behaviour_of
+from kexeckit.kernel.e820 import make_table, sanitized
 from kexeckit.kernel.file_load import PlacedBuffer, predict_file_load
 from kexeckit.kernel.file_load_handover import crash_memory_map, normal_memory_map
 from kexeckit.kernel.file_load_inputs import FileLoadFiles, FileLoadKernel, FileLoadMachine, X86Image
 from kexeckit.kernel.version import parse_kernel_version
+from kexeckit.memory.kind import kind_from_e820
 from kexeckit.memory.memmap import MemoryEntry, MemoryMap
+from kexeckit.memory.range import MemRange
 from kexeckit.plan.core_header import plan_core_header
 from kexeckit.plan.facts import MachineFacts
 from kexeckit.plan.initrd import check_initrd
@@ -110,5 +113,6 @@ def _content(name: str, request: LoadRequest, image: BzImage) -> Content | None:
 
 
 def _as_read(entries: tuple[MemoryEntry, ...]) -> MemoryMap:
-    # The next kernel sorts the table and merges what touches; a map in our sense is what it reads.
-    return MemoryMap.of(entries).coalesced()
+    # The loader writes the table as it comes; what counts is what the next kernel makes of it when it cleans it up.
+    table = sanitized(make_table((e.start, e.end, e.kind.e820) for e in entries))
+    return MemoryMap.of(MemoryEntry(MemRange(e.start, e.end), kind_from_e820(e.type)) for e in table)
