@@ -167,7 +167,7 @@ def _random_srat(random: Random, total: int, below: int) -> bytes:
             size = random.choice((128, 256, 272, 512, 1040)) * MIB
             end = min(span.end, at + size)
             node = 0 if at == 0 else apart + random.randrange(count)
-            entries.append((node, MemRange(at, end), at > 0 and random.random() < 0.4))
+            entries.append((node, MemRange(at, end), at > 0 and random.random() < (0.7 if span.start else 0.3)))
             at = end
     if random.random() < 0.2:
         random.shuffle(entries)
