@@ -12,7 +12,7 @@ WORKERS ?= $(shell nproc)
 # The interpreter of this machine, never a downloaded one.
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help env system test check unit lab demo pyz purgatory bench clean lab-crashkernel lab-zones lab-mirror lab-tables lab-placer
+.PHONY: help env system test check unit lab demo pyz purgatory bench clean lab-crashkernel lab-zones lab-mirror lab-tables lab-placer golden boottime
 
 help:            ## show these lines
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -63,6 +63,12 @@ lab-zones:       ## zones on N random machines
 lab-mirror:      ## zones of N layouts of mirrored memory
 lab-tables:      ## identity page tables of N machines
 lab-placer:      ## the choices of kexec_file_load on N machines
+
+golden: env system ## the golden captures anew, from guests; then read the difference
+	$(RUN) python -m kexeckit.lab.golden tests/golden/captures
+	$(RUN) pytest -q tests/golden/test_captures.py --update-golden
+boottime: env system ## how long a boot to a report takes
+	$(RUN) python -m kexeckit.lab.boottime $(ARGS)
 
 clean:           ## remove what was built; the lab's cache of kernels stays
 	rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
