@@ -81,7 +81,9 @@ def run_campaign(
     while done < count:
         machine = random_machine(random, arch)
         suite = suites[turn % len(suites)]
-        forms = ["none", *(FORMS[1 + (turn * _VARIANTS + k) % (len(FORMS) - 1)] for k in range(_VARIANTS))]
+        # One step further each time around, so that every kernel meets every form.
+        begin = turn * _VARIANTS + turn // len(suites)
+        forms = ["none", *(FORMS[1 + (begin + k) % (len(FORMS) - 1)] for k in range(_VARIANTS))]
         if machine.srat:
             forms[1] = "movable_node"
         turn += 1
