@@ -120,6 +120,20 @@ def test_what_is_not_determined_names_its_reason(corpus: Path) -> None:
     assert open_ones
 
 
+def test_what_happened_is_among_the_candidates(corpus: Path) -> None:
+    """An address that is left open is one of those that the answer lists."""
+    for record in records(corpus, "dmesg-crash"):
+        if record["crash_checkable"] != "size-only":
+            continue
+        text = text_of(corpus, record)
+        want, _ = told(text, record)
+        rows = predicted(text, record).candidates
+        for start, _ in want:
+            assert start is not None
+            possible = [c for c in rows if c.start is not None and c.last is not None and c.last <= start <= c.start]
+            assert any(not c.step or ((c.start or 0) - start) % c.step == 0 for c in possible), record["file"]
+
+
 def test_partial_logs_are_answered_or_refused(corpus: Path) -> None:
     """An excerpt leads to an answer or to an error of ours with a message."""
     for kind in ("dmesg-partial", "dmesg-zone"):

@@ -3,18 +3,58 @@
 Words are those of the kernel's command line, as typed: crashkernel=512M, crashkernel=1G,high crashkernel=128M,low,
 mem=..., memmap=..., cma=..., movable_node; each replaces the words of its name in the source's command line. The source
 is this machine, or with --root a capture, a boot log or an iomem file. A failed reservation is exit code 1.
+
+With --estimate: how much a capture kernel needs, as a sum of parts, from its kernel and initramfs files alone.
 """
 
+import os
 from argparse import ArgumentParser, Namespace
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's own arguments."""
     parser.add_argument("words", nargs="*", metavar="SPEC", help="words of the kernel's command line")
+    group = parser.add_argument_group("how much is needed")
+    group.add_argument(
+        "--estimate",
+        nargs="?",
+        const="",
+        metavar="KERNEL",
+        help="estimate for this kernel file (a bzImage; default: the running kernel's in /boot)",
+    )
+    group.add_argument("--initrd", metavar="F", help="its initramfs")
+    group.add_argument("--cpus", type=int, default=1, metavar="N", help="CPUs it starts (default: %(default)s)")
+    group.add_argument("--ram", default="0", metavar="SIZE", help="RAM of the machine that is dumped")
+    group.add_argument("--low", default="0", metavar="SIZE", help="room for swiotlb and DMA")
+    group.add_argument("--luks", default="0", metavar="SIZE", help="memory cost of the dump target's key derivation")
+
+
+def _estimate(args: Namespace) -> int:
+    from kexeckit.kernel.crashkernel.estimate import defaults_for, estimate
+    from kexeckit.memory.units import parse_size
+    from kexeckit.render.estimate import estimate_document, render_estimate
+    from kexeckit.system.capture_setup import read_capture_setup
+
+    ram = parse_size(args.ram)
+    kernel = args.estimate or f"/boot/vmlinuz-{args.kernel_version or os.uname().release}"
+    setup = read_capture_setup(
+        kernel, args.initrd, cpus=args.cpus, ram=ram, low=parse_size(args.low), luks=parse_size(args.luks)
+    )
+    found = estimate(setup)
+    defaults = defaults_for(args.arch or "x86_64", ram) if ram else []
+    if args.json:
+        from kexeckit.cli.output import print_document
+
+        print_document(estimate_document(found, defaults))
+    else:
+        print(render_estimate(found, defaults))
+    return 0
 
 
 def run(args: Namespace) -> int:
-    """Print the prediction."""
+    """Print the prediction, or the estimate."""
+    if args.estimate is not None:
+        return _estimate(args)
     from kexeckit.kernel.crashkernel.predict import FAILED, predict_reservation
     from kexeckit.render.crashkernel import crashkernel_document, render_crashkernel
     from kexeckit.system.reservation_input import read_reservation_input

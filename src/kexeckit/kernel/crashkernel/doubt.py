@@ -184,9 +184,14 @@ def _initrd(facts: ReservationInput, placement: Placement) -> Doubt | None:
     parts = tuple(p for p, r in placed(placement) if facts.rules.arch != "arm64" or _near_kernel(facts, r))
     if placement.main and not parts:
         return None
-    rows = tuple(Candidate(p, r.start, r.start, 0, "the initrd does not lie in its way") for p, r in placed(placement))
+    rows = []
+    for part, region in placed(placement):
+        align = placement.attempts[-1].window.align
+        rows.append(Candidate(part, region.start, region.start, 0, "the initrd does not lie in its way"))
+        if region.start >= 2 * align:
+            rows.append(Candidate(part, region.start - align, align, align, "it lies in its way"))
     text = "there is an initrd, but the source does not show where; the RAMDISK line of the boot log would decide"
-    return Doubt("initrd", text, parts or ("main",), decides=True, candidates=rows)
+    return Doubt("initrd", text, parts or ("main",), decides=True, candidates=tuple(rows))
 
 
 def _tops(facts: ReservationInput, request: Request, placement: Placement) -> Doubt | None:
