@@ -8,7 +8,8 @@ import pytest
 from fakes import FakeMachine
 from kexeckit.cli.main import main
 from kexeckit.errors import InputError, UnavailableError
-from kexeckit.system.mapping_input import read_efi_tables, read_mapping_question, stable_release
+from kexeckit.system.mapping_input import read_efi_tables, read_mapping_question
+from kexeckit.system.release import stable_release
 from kexeckit.system.sysroot import open_sysroot
 
 MIB = 1 << 20

@@ -21,8 +21,8 @@ def run(args: Namespace) -> int:
     from kexeckit.cli.live import live_loader, require_live
     from kexeckit.cli.output import one_line
     from kexeckit.errors import UsageError
-    from kexeckit.system.collect import read_arch
     from kexeckit.system.record import RECORDS, read_record
+    from kexeckit.system.release import read_arch
     from kexeckit.system.state import read_state
     from kexeckit.system.sysroot import open_sysroot
 

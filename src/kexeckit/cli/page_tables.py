@@ -52,7 +52,8 @@ def _by_hand(args: Namespace) -> "TableCost":
     from kexeckit.kernel.page_tables.geometry import TableFormat
     from kexeckit.kernel.page_tables.rule import kernel_rule
     from kexeckit.memory.rangeset import RangeSet
-    from kexeckit.system.mapping_input import behaviour_named, stable_release
+    from kexeckit.system.mapping_input import behaviour_named
+    from kexeckit.system.release import stable_release
     from kexeckit.system.sysroot import open_sysroot
 
     ranges = RangeSet(parse_range(text) for text in args.range)

@@ -12,7 +12,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Show what is loaded, and drop it."""
     from kexeckit.cli.live import live_loader, require_live
-    from kexeckit.system.collect import read_arch
+    from kexeckit.system.release import read_arch
     from kexeckit.system.state import read_state
     from kexeckit.system.sysroot import open_sysroot
 

@@ -59,7 +59,7 @@ class MachineFacts:
 
     Attributes:
         arch: As ``uname -m`` prints it.
-        release: As ``uname -r`` prints it, or empty where the source does not say.
+        release: The kernel release that its rules follow from, or empty where the source does not say.
         resources: /proc/iomem.
         firmware_map: What firmware said about memory.
         firmware_map_source: Where that was read.

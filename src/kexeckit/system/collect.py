@@ -4,7 +4,6 @@ What is missing either has a second source, named in a warning, or leads to a wa
 Only /proc/iomem has no substitute.
 """
 
-import os
 from dataclasses import replace
 
 from kexeckit.errors import InputError, KexeckitError, NotPermittedError, UnavailableError
@@ -26,6 +25,7 @@ from kexeckit.memory.range import MemRange
 from kexeckit.memory.resource import ResourceTree
 from kexeckit.plan.facts import EfiFacts, LoaderFacts, MachineFacts
 from kexeckit.system.memory_traits import read_memory_traits
+from kexeckit.system.release import read_arch, stable_release
 from kexeckit.system.sysroot import Sysroot
 
 IOMEM = "/proc/iomem"
@@ -67,7 +67,7 @@ def collect_facts(root: Sysroot, arch: str | None = None, release: str | None = 
     efi = _efi(root, params)
     return MachineFacts(
         arch=arch or read_arch(root),
-        release=release or read_release(root),
+        release=release or stable_release(root),
         resources=resources,
         firmware_map=firmware,
         firmware_map_source=source,
@@ -84,27 +84,6 @@ def collect_facts(root: Sysroot, arch: str | None = None, release: str | None = 
         warnings=tuple(warnings),
         dump_warnings=tuple(about_dumps),
     )
-
-
-def read_arch(root: Sysroot) -> str:
-    """Return the machine name as ``uname -m`` prints it; x86_64 where only an x86 boot_params page tells."""
-    if root.live:
-        return os.uname().machine
-    if root.exists("/proc/sys/kernel/arch"):
-        return root.read_text("/proc/sys/kernel/arch").strip()
-    return "aarch64" if root.exists("/sys/firmware/fdt") and not root.exists(BOOT_PARAMS) else "x86_64"
-
-
-def read_release(root: Sysroot) -> str:
-    """Return the kernel's release, or an empty text where the source does not say."""
-    if root.live:
-        return os.uname().release
-    for name, word in (("/proc/sys/kernel/osrelease", 0), ("/proc/version", 2)):
-        if root.exists(name):
-            words = root.read_text(name).split()
-            if len(words) > word:
-                return words[word]
-    return ""
 
 
 def _boot_params(root: Sysroot, warnings: list[str]) -> BootParams | None:

@@ -23,13 +23,13 @@ from kexeckit.memory.range import MemRange
 from kexeckit.memory.resource import SYSTEM_RAM, Resource, ResourceTree
 from kexeckit.memory.units import PAGE_SIZE
 from kexeckit.plan.cost import MappingRules
-from kexeckit.system.collect import BOOT_PARAMS, IOMEM, read_arch, read_release
+from kexeckit.system.collect import BOOT_PARAMS, IOMEM
+from kexeckit.system.release import read_arch, stable_release
 from kexeckit.system.sysroot import SingleFile, Sysroot, decode_text
 
 # Where nothing names a version, the rules of the newest kernels are used, and the answer says so.
 NEWEST = "7.2"
 _IOMEM_LINE = re.compile(r"^\s*[0-9a-f]{8,16}-[0-9a-f]{8,16} : ", re.MULTILINE)
-_DEBIAN = re.compile(r"#\d+ .*Debian (\d+\.\d+\.\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +96,6 @@ def behaviour_named(release: str, assumed: list[str]) -> KernelBehaviour:
     if not release:
         assumed.append(f"the source does not name the kernel's version; {NEWEST} is assumed")
     return behaviour_of(parse_kernel_version(release or NEWEST))
-
-
-def stable_release(root: Sysroot) -> str:
-    """Return the release that a kernel's rules follow from.
-
-    Debian names a kernel after its ABI (6.1.0-50) and prints the stable release it was made from in /proc/version.
-    """
-    if root.exists("/proc/version"):
-        found = _DEBIAN.search(root.read_text("/proc/version"))
-        if found:
-            return found[1]
-    return read_release(root)
 
 
 def read_efi_tables(root: Sysroot) -> EfiTables | None:

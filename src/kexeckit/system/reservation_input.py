@@ -24,7 +24,8 @@ from kexeckit.system.boot_files import (
     read_boot_params,
     read_firmware_table,
 )
-from kexeckit.system.collect import BOOT_PARAMS, IOMEM, read_arch, read_release
+from kexeckit.system.collect import BOOT_PARAMS, IOMEM
+from kexeckit.system.release import read_arch, read_release
 from kexeckit.system.sysroot import Sysroot, decode_text
 
 _SRAT = "/sys/firmware/acpi/tables/SRAT"

@@ -24,7 +24,6 @@ from kexeckit.kernel.zones.from_log import (
     LogQuestion,
     has_mirror_line,
     machine_from_log,
-    release_of_banner,
     release_of_log,
 )
 from kexeckit.kernel.zones.from_parts import (
@@ -37,8 +36,9 @@ from kexeckit.kernel.zones.limits import DMA
 from kexeckit.kernel.zones.machine import Reason, ZoneMachine, with_mirror
 from kexeckit.kernel.zones.parameters import ZoneParameters, idle_words, parse_zone_parameters, replace_words
 from kexeckit.memory.rangeset import EMPTY, RangeSet
-from kexeckit.system.collect import BOOT_PARAMS, IOMEM, MEMMAP, read_arch, read_release
+from kexeckit.system.collect import BOOT_PARAMS, IOMEM, MEMMAP
 from kexeckit.system.memory_traits import mirrored_runtime, read_boot_log, read_srat
+from kexeckit.system.release import read_arch, stable_release
 from kexeckit.system.sysroot import Sysroot, decode_text
 
 NODES = "/sys/devices/system/node"
@@ -162,7 +162,7 @@ def _from_root(root: Sysroot, typed: list[str], arch: str | None, release: str |
     cmdline = replace_words(booted, typed)
     unknown: list[Reason] = []
     name = kernel_arch(arch or read_arch(root))
-    behaviour = _behaviour(release, _release(root) or (release_of_log(log) if log else ""), unknown)
+    behaviour = _behaviour(release, stable_release(root) or (release_of_log(log) if log else ""), unknown)
     table = _firmware_table(root) if name in ("x86_64", "i386") else ()
     if not table and log:
         machine = machine_from_log(LogQuestion(log, name, cmdline, behaviour))
@@ -207,12 +207,6 @@ def _behaviour(given: str | None, found: str, unknown: list[Reason]) -> ZoneBeha
 def _merge_window(version: KernelVersion) -> KernelVersion:
     # linux-next of 5.10-rc7 holds what 5.11 will be.
     return replace(version, minor=version.minor + 1) if "-next-" in version.release else version
-
-
-def _release(root: Sysroot) -> str:
-    # Only the banner has the stable release that a Debian kernel is made from.
-    banner = root.read_text("/proc/version") if root.exists("/proc/version") else ""
-    return release_of_banner(banner) or read_release(root)
 
 
 def _looks_like_iomem(text: str) -> bool:

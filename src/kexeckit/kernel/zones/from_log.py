@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass
 
 from kexeckit.errors import InputError
+from kexeckit.formats.banner import BANNER, release_of_banner
 from kexeckit.formats.bootlog.boot import BootLog
 from kexeckit.formats.bootlog.efi import efi_map
 from kexeckit.formats.bootlog.memory import NodeRange, TableEntry, firmware_table, node_ranges, table, table_changes
@@ -40,8 +41,6 @@ _MAX_ARCH = re.compile(r"^(?:e820: )?last_pfn = 0x[0-9a-f]+ max_arch_pfn = 0x([0
 _MTRR_TRIM = re.compile(r"^WARNING: BIOS bug: CPU MTRRs don't cover all of memory")
 _RAMDISK = re.compile(r"^RAMDISK: \[mem 0x([0-9a-f]+)-0x([0-9a-f]+)\]")
 _ACPI_TABLE = re.compile(r"^ACPI: Reserving \S+ table memory at \[mem 0x([0-9a-f]+)-0x([0-9a-f]+)\]")
-_VERSION = re.compile(r"^Linux version (\S+)(.*)")
-_DEBIAN = re.compile(r"#\d.* Debian (\d+\.\d+\.\d+)-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +103,8 @@ def release_of_log(log: BootLog) -> str:
 
     Debian names its kernels after the ABI (5.10.0-11) and prints the stable release (5.10.92) elsewhere in the line.
     """
-    found = log.find(_VERSION)
+    found = log.find(BANNER)
     return release_of_banner(found[0]) if found else log.image_release or ""
-
-
-def release_of_banner(text: str) -> str:
-    """Return the same from the line ``Linux version ...`` alone, which is also what /proc/version holds."""
-    found = _VERSION.match(text)
-    if not found:
-        return ""
-    debian = _DEBIAN.search(found[2])
-    return debian[1] if debian else found[1]
 
 
 def has_mirror_line(log: BootLog) -> bool:
