@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kexeckit.errors import UnavailableError
+from kexeckit.lab.boottime import measure_boot
 from kexeckit.lab.guest import Guest
 from kexeckit.lab.image import GuestImage
 from kexeckit.lab.machine import Machine, NumaNode
@@ -48,6 +49,13 @@ def test_arm64_boots_and_reports(kernel: Kernels) -> None:
     assert "Crash kernel" in report.text("iomem")
     assert report.data("device_tree")[:4] == b"\xd0\x0d\xfe\xed"
     assert "0x0000000040000000..0x000000007fffffff" in report.text("memblock_memory")
+
+
+def test_cost_of_a_boot_is_measured(kernel: Kernels) -> None:
+    """The three clocks of the documented figures all run, and one CPU cannot use more than the wall time."""
+    wall, used, uptime = measure_boot(Machine(kernel("bookworm").vmlinuz, memory=512 * MIB))
+    assert 0 < used < wall * 1.5
+    assert uptime > 0
 
 
 def test_memory_of_uneven_nodes(kernel: Kernels) -> None:

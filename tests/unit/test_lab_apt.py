@@ -1,5 +1,6 @@
 """apt sources in both formats, and what is said when packages cannot be had."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -132,6 +133,15 @@ def test_a_failing_apt_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "network" in caught.value.remedy
 
 
+def test_a_mirror_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No network is said as such, not as a package that does not exist."""
+    if shutil.which("apt-get") is None:
+        pytest.skip("the program apt-get is not installed")
+    monkeypatch.setenv("KEXECKIT_DEBIAN_MIRROR", f"file:{tmp_path}/no-mirror")
+    with pytest.raises(UnavailableError, match=r"apt-get update failed for sid \(amd64\): E: .*no-mirror"):
+        PrivateApt(tmp_path / "apt", "sid", "amd64").update()
+
+
 def test_unpack_takes_what_is_wanted(tmp_path: Path) -> None:
     """Only the members asked for leave the package."""
     tree = tmp_path / "tree"
@@ -145,6 +155,9 @@ def test_unpack_takes_what_is_wanted(tmp_path: Path) -> None:
         subprocess.run(["dpkg-deb", "-b", tree, tmp_path / "x.deb"], check=True, capture_output=True)
     except FileNotFoundError:
         pytest.skip("the program dpkg-deb is not installed")
+    (tmp_path / "broken.deb").write_bytes(b"!<arch>\n")
+    with pytest.raises(UnavailableError, match=r"broken\.deb cannot be unpacked"):
+        unpack(tmp_path / "broken.deb", tmp_path / "out", bool)
     unpack(tmp_path / "x.deb", tmp_path / "out", lambda name: name.startswith("boot"))
     assert (tmp_path / "out/boot/vmlinuz").read_bytes() == b"kernel"
     assert not (tmp_path / "out/usr").exists()

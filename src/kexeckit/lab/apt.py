@@ -46,7 +46,8 @@ class PrivateApt:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         (self.folder / "status").touch()
         (self.folder / "sources/kexeckit.sources").write_text(_mirror().format_deb822(self.suite))
-        self._run("apt-get", "update", "-qq")
+        # Without the mode a mirror that does not answer is but a warning, and old lists are used or none.
+        self._run("apt-get", "update", "-qq", "-o", "APT::Update::Error-Mode=any")
 
     def show(self, package: str) -> dict[str, str]:
         """Return the control fields (lower-case names) of the newest version of a package.
@@ -138,6 +139,15 @@ def unpack(deb: Path, into: Path, wanted: Callable[[str], bool]) -> None:
     """
     into.mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen([_need("dpkg-deb"), "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE)
+    try:
+        _extract(process, into, wanted)
+    except tarfile.TarError as error:
+        raise UnavailableError(f"{deb.name} cannot be unpacked: {error}", remedy="fetch it again") from error
+    if process.returncode != 0:
+        raise UnavailableError(f"{deb.name} cannot be unpacked", remedy="fetch it again")
+
+
+def _extract(process: subprocess.Popen[bytes], into: Path, wanted: Callable[[str], bool]) -> None:
     with process, tarfile.open(fileobj=process.stdout, mode="r|") as archive:
         # Debian 12's Python 3.11.2 does not know filters yet; set like this, it does not mind.
         archive.extraction_filter = getattr(tarfile, "tar_filter", None)
@@ -145,5 +155,3 @@ def unpack(deb: Path, into: Path, wanted: Callable[[str], bool]) -> None:
             member.name = member.name.removeprefix("./")
             if member.name and wanted(member.name):
                 archive.extract(member, into)
-    if process.returncode != 0:
-        raise UnavailableError(f"{deb.name} cannot be unpacked", remedy="remove it from the cache and try again")
