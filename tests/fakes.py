@@ -292,9 +292,9 @@ class FakeKernel:
         else:
             self.normal = image
         name = "kexec_crash_loaded" if panic else "kexec_loaded"
-        at = self.root / "sys/kernel" / name
-        at.parent.mkdir(parents=True, exist_ok=True)
-        at.write_text(f"{int(image is not None)}\n")
+        # By another way than the code under test, whose ways tests make fail.
+        with open(f"{self.root}/sys/kernel/{name}", "w") as file:  # noqa: PTH123
+            file.write(f"{int(image is not None)}\n")
 
 
 def _raise_next(numbers: list[int]) -> None:

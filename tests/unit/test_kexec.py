@@ -60,8 +60,8 @@ class FakeLibc:
 def libc(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLibc]:
     """The fake in the place of the C library."""
     fake = FakeLibc()
-    monkeypatch.setattr(module.ctypes, "CDLL", lambda *_a, **_k: fake)
-    monkeypatch.setattr(module.os, "sync", lambda: None)
+    monkeypatch.setattr("ctypes.CDLL", lambda *_a, **_k: fake)
+    monkeypatch.setattr("os.sync", lambda: None)
     yield fake
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
 
@@ -197,7 +197,7 @@ def test_an_interrupt_raised_by_blocking_itself_does_not_leave_the_mask(monkeypa
             raise KeyboardInterrupt
         return before
 
-    monkeypatch.setattr(module.signal, "pthread_sigmask", interrupted)
+    monkeypatch.setattr("signal.pthread_sigmask", interrupted)
     with pytest.raises(KeyboardInterrupt), signals_held():
         raise AssertionError("not reached")
     assert real(signal.SIG_BLOCK, ()) == set()
