@@ -47,18 +47,27 @@ def run(args: Namespace) -> int:
     cost = _cost(planned, args.kernel_version) if args.page_tables else None
     effects = _effects(planned, args.after)
     if args.json:
-        from kexeckit.render.hotplug import hotplug_document
-        from kexeckit.render.plan import plan_document
-        from kexeckit.render.plan_cost import cost_document
-
-        document = plan_document(planned.plan)
-        document |= {"cost": cost_document(cost)} if cost else {}
-        document |= {"after": hotplug_document(effects)} if effects else {}
-        print_document(document)
+        print_document(_document(planned, cost, effects))
         return 0
     _print(planned, cost, effects)
     print_warnings(planned.plan.warnings)
     return 0
+
+
+def _document(planned: "Planned", cost: "PlanCost | None", effects: "list[HotplugEffect]") -> dict[str, object]:
+    # What was not asked for is not imported either: a plan is quick.
+    from kexeckit.render.plan import plan_document
+
+    document: dict[str, object] = plan_document(planned.plan)
+    if cost:
+        from kexeckit.render.plan_cost import cost_document
+
+        document["cost"] = cost_document(cost)
+    if effects:
+        from kexeckit.render.hotplug import hotplug_document
+
+        document["after"] = hotplug_document(effects)
+    return document
 
 
 def _print(planned: "Planned", cost: "PlanCost | None", effects: "list[HotplugEffect]") -> None:

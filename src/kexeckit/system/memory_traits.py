@@ -4,18 +4,22 @@ Hot-pluggable: the SRAT. Mirrored: the EFI map in a boot log of the root, and th
 runtime services. What cannot be read is not known, and no reason to fail.
 """
 
+from typing import TYPE_CHECKING
+
 from kexeckit.errors import KexeckitError
-from kexeckit.formats.bootlog.boot import BootLog, parse_boot_log
-from kexeckit.formats.bootlog.efi import efi_map
-from kexeckit.formats.efi_memory_map import mirrored_memory
-from kexeckit.formats.srat import Srat, parse_srat
 from kexeckit.formats.sysfs_crash import parse_efi_descriptor
 from kexeckit.memory.rangeset import EMPTY, RangeSet
 from kexeckit.plan.preference import MemoryTraits
 from kexeckit.system.sysroot import Sysroot
 
+# Every plan asks this file, and few machines have a SRAT or mirrored memory: parsers are imported where one is needed.
+if TYPE_CHECKING:
+    from kexeckit.formats.bootlog.boot import BootLog
+    from kexeckit.formats.srat import Srat
+
 SRAT = "/sys/firmware/acpi/tables/SRAT"
 RUNTIME_MAP = "/sys/firmware/efi/runtime-map"
+_MORE_RELIABLE = b"|MR|"
 BOOT_LOGS = ("/dmesg", "/var/log/dmesg", "/sos_commands/kernel/dmesg", "/var/log/boot.msg", "/var/log/kern.log")
 
 
@@ -29,17 +33,23 @@ def read_memory_traits(root: Sysroot) -> MemoryTraits:
     return MemoryTraits(hotpluggable, _mirrored(root))
 
 
-def read_srat(root: Sysroot) -> Srat | None:
+def read_srat(root: Sysroot) -> "Srat | None":
     """Read the firmware's table, or return None where the root has none.
 
     Raises:
         KexeckitError: It is there and cannot be read or understood.
     """
-    return parse_srat(root.read_bytes(SRAT), root.label(SRAT)) if root.exists(SRAT) else None
+    if not root.exists(SRAT):
+        return None
+    from kexeckit.formats.srat import parse_srat
+
+    return parse_srat(root.read_bytes(SRAT), root.label(SRAT))
 
 
-def read_boot_log(root: Sysroot) -> BootLog | None:
+def read_boot_log(root: Sysroot) -> "BootLog | None":
     """Read the first boot log of the root that holds kernel messages, or return None."""
+    from kexeckit.formats.bootlog.boot import parse_boot_log
+
     for name in BOOT_LOGS:
         if root.exists(name):
             try:
@@ -57,6 +67,8 @@ def mirrored_runtime(root: Sysroot) -> RangeSet:
     """
     if not root.exists(RUNTIME_MAP):
         return EMPTY
+    from kexeckit.formats.efi_memory_map import mirrored_memory
+
     names = ("type", "phys_addr", "virt_addr", "num_pages", "attribute")
     folders = [f"{RUNTIME_MAP}/{n}" for n in root.listdir(RUNTIME_MAP) if n.isdigit()]
     texts = (({n: root.read_text(f"{f}/{n}") for n in names}, root.label(f)) for f in folders)
@@ -64,9 +76,18 @@ def mirrored_runtime(root: Sysroot) -> RangeSet:
 
 
 def _mirrored(root: Sysroot) -> RangeSet:
-    log = None if root.live else read_boot_log(root)
-    shown = RangeSet(e.range for e in efi_map(log) if e.mirrored) if log else EMPTY
+    shown = EMPTY if root.live else _mirrored_in_log(root)
     try:
         return shown | mirrored_runtime(root)
     except KexeckitError:
         return shown
+
+
+def _mirrored_in_log(root: Sysroot) -> RangeSet:
+    # A log without the attribute's letters anywhere need not be parsed.
+    if not any(_MORE_RELIABLE in root.read_bytes(name) for name in BOOT_LOGS if root.exists(name)):
+        return EMPTY
+    from kexeckit.formats.bootlog.efi import efi_map
+
+    log = read_boot_log(root)
+    return RangeSet(e.range for e in efi_map(log) if e.mirrored) if log else EMPTY
