@@ -298,3 +298,41 @@ def test_other_architectures_are_not_determined() -> None:
     found = predict_reservation(facts_from_log(log, Asked(("crashkernel=1G-:192M",), arch="ppc64le")))
     assert (found.outcome, shown(found)) == ("not-determined", [("main", None, 192 * MIB)])
     assert {c.start for c in found.candidates} == {128 * MIB, 256 * MIB, 512 * MIB}
+
+
+def efi_row(number: int, start: int, end: int, flags: str) -> str:
+    """Return a line of the EFI memory map."""
+    return f"efi: mem{number:02}: [Conventional| | | |{flags}|WB|WT|WC|UC] range=[{start:#018x}-{end - 1:#018x}] (0MB)"
+
+
+@pytest.mark.parametrize(
+    ("version", "words", "start"),
+    [
+        ("5.10", ("crashkernel=256M",), 0x20000000),
+        ("6.12", ("crashkernel=256M",), 0xAE000000),
+        ("6.12", ("crashkernel=256M", "kernelcore=mirror"), 0x20000000),
+    ],
+)
+def test_mirrored_memory_comes_first(version: str, words: tuple[str, ...], start: int) -> None:
+    """Up to 5.19 always, from 6.0 on only with kernelcore=mirror."""
+    rows = [
+        "efi: EFI v2.70 by someone",
+        efi_row(0, MIB, 0x30000000, "MR"),
+        efi_row(1, 0x30000000, 0xBFFE0000, "  "),
+    ]
+    found = predict(x86_log(version=version, more=rows), *words)
+    assert shown(found) == [("main", start, 256 * MIB)]
+
+
+def test_hotpluggable_memory_is_left_out_with_movable_node() -> None:
+    """A node that may go away holds no reservation; without movable_node it does."""
+    high = 4 * GIB
+    srat = [
+        "ACPI: SRAT: Node 0 PXM 0 [mem 0x00000000-0xbfffffff]",
+        f"ACPI: SRAT: Node 1 PXM 1 [mem {high:#x}-{high + 5 * GIB - 1:#x}] hotplug",
+    ]
+    nodes = [f"  node   1: [mem {high:#018x}-{high + 5 * GIB - 1:#018x}]"]
+    text = x86_log(pc_table(5 * GIB), version="6.12", node_data=[(0xBECE8000, 0xBECF4000)], more=[*srat, *nodes])
+    assert predict(text, "crashkernel=3G").outcome == "reserved"
+    found = predict(text, "crashkernel=3G", "movable_node")
+    assert (found.outcome, found.problem) == ("failed", "no suitable area")
