@@ -190,6 +190,7 @@ def _initrd(facts: ReservationInput, placement: Placement) -> Doubt | None:
         rows.append(Candidate(part, region.start, region.start, 0, "the initrd does not lie in its way"))
         if region.start >= 2 * align:
             rows.append(Candidate(part, region.start - align, align, align, "it lies in its way"))
+        rows.append(Candidate(part, None, None, 0, "it leaves no room"))
     text = "there is an initrd, but the source does not show where; the RAMDISK line of the boot log would decide"
     return Doubt("initrd", text, parts or ("main",), decides=True, candidates=tuple(rows))
 
