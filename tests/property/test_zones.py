@@ -95,11 +95,11 @@ def test_without_mirror_each_page_is_in_one_zone(regions: list[PlainRegion], wor
 
 
 @given(region_lists(), st.integers(1, 20000))
-def test_more_kernelcore_never_gives_more_movable(regions: list[PlainRegion], size: int) -> None:
-    """Asking for more kernel memory never moves the start of ZONE_MOVABLE down on any node."""
-    small = as_plain(predicted(regions, Words(core=size))).starts
-    large = as_plain(predicted(regions, Words(core=size + 1024))).starts
-    assert all(node in small and small[node] <= start for node, start in large.items())
+def test_the_kernel_gets_at_least_what_it_asks_for(regions: list[PlainRegion], size: int) -> None:
+    """With kernelcore= the pages that are not movable are at least those asked for, but for one page per node."""
+    found = predicted(regions, Words(core=size))
+    kernel = sum(z.present for n in found.nodes for z in n.zones if z.zone != "Movable")
+    assert kernel >= min(size, sum(n.pages for n in found.nodes)) - len(found.nodes)
 
 
 @given(region_lists(), words_strategy)

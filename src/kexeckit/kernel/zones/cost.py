@@ -55,7 +55,11 @@ def node_costs(machine: ZoneMachine, parameters: ZoneParameters, prediction: Zon
 
 
 def affordable_kernelcore(machine: ZoneMachine, behaviour: ZoneBehaviour) -> Affordable:
-    """Find the largest ``kernelcore`` sizes that leave ZONE_MOVABLE on every node and on any node."""
+    """Find the largest ``kernelcore`` sizes that leave ZONE_MOVABLE on every node and on any node.
+
+    The answer fits and a block more does not. It is the largest nearly always: the rounds in which the kernel deals
+    memory out can make a larger size leave a node more movable memory than a smaller one did.
+    """
     total = sum(p.total for p in machine.node_pages().values()) * machine.page_size
     least = _layout(machine, behaviour, _STEP)
     able = sum(1 for n in least.nodes if n.movable_start is not None)
@@ -67,7 +71,7 @@ def affordable_kernelcore(machine: ZoneMachine, behaviour: ZoneBehaviour) -> Aff
 
 
 def _largest(total: int, fits: Callable[[int], bool]) -> int:
-    # More kernel memory never leaves more nodes with movable memory, so bisection finds the border.
+    # Bisection finds a border, and there is nearly always only one.
     low, high = 1, total // _STEP + 1
     while high - low > 1:
         middle = (low + high) // 2
