@@ -1,7 +1,7 @@
 """Make the project's golden captures: boot the machines below, run `kexeckit capture` in each, keep the folder.
 
-Run as ``python -m kexeckit.lab.golden FOLDER [NAME ...]``; each machine becomes ``FOLDER/NAME``. A capture is text and some
-small binary files, of guests that are made here and nowhere else.
+Run as ``python -m kexeckit.lab.golden FOLDER [NAME ...]``; each machine becomes ``FOLDER/NAME``. A capture is text and
+a few small binary files, of guests that are made here and nowhere else.
 """
 
 import io
