@@ -13,10 +13,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from kexeckit.cli.output import one_line
 from kexeckit.errors import FileAccessError, KexeckitError, UnavailableError
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 COMMANDS = {
     "plan": "segments, memory map and command line of a next kernel, every address with its reason",
@@ -84,6 +87,10 @@ class _Parser(ArgumentParser):
     # Words that cannot be understood are shown too: names of files, from a pattern of the shell.
     def error(self, message: str) -> NoReturn:
         super().error(one_line(message))
+
+    def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
+        # The library's own hides an output that cannot be written.
+        (file or sys.stderr).write(message)
 
 
 def _run(words: Sequence[str]) -> int:
