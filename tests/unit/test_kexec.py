@@ -2,7 +2,6 @@
 
 import ctypes
 import errno
-import os
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
@@ -162,7 +161,7 @@ def test_a_signal_inside_is_delivered_afterwards() -> None:
 
     def interrupted() -> None:
         with signals_held():
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
             done.append(1)
 
     with pytest.raises(KeyboardInterrupt):

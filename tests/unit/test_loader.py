@@ -1,7 +1,6 @@
 """Load, unload and jump on a kernel with a kernel's order of work: the new image is in, or the old state stands."""
 
 import errno
-import os
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -224,7 +223,7 @@ def test_other_exceptions_over_an_image_that_cannot_come_back(bench: Bench) -> N
 def test_a_signal_in_the_call_waits_for_the_record(bench: Bench, panic: bool) -> None:
     """The new image is complete and on record; then the interrupt comes."""
     bench.load("old", panic=panic)
-    bench.kernel.during = lambda: os.kill(os.getpid(), signal.SIGINT)
+    bench.kernel.during = lambda: signal.raise_signal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         bench.load("new", panic=panic)
     assert bench.held(panic=panic) == bench.image("new")
@@ -237,7 +236,7 @@ def test_a_signal_in_a_failing_call_waits_for_the_way_back(bench: Bench) -> None
 
     def act() -> None:
         bench.kernel.during = lambda: None
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         raise OSError(errno.ENOMEM, "x")
 
     bench.kernel.during = act
