@@ -1,6 +1,7 @@
 """Shared test set-up: hypothesis profiles and the place of the corpus of real logs."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -25,3 +26,12 @@ def corpus() -> Path:
     if not (folder / "index.jsonl").is_file():
         pytest.skip("the corpus of real logs is absent; set KEXECKIT_CORPUS to its folder to run this")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _signals_as_at_a_terminal() -> None:
+    # A background job starts with SIGINT ignored and nohup with SIGHUP ignored, and children inherit that; the tests of
+    # signals want what a person's shell gives.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
