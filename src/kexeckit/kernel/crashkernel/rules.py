@@ -208,6 +208,13 @@ CHANGES = (
     ),
     CrashChange(
         ("arm64",),
+        (5, 12, 0),
+        {"section": 128 * MIB},
+        "arch/arm64/include/asm/sparsemem.h SECTION_SIZE_BITS, pages of 4 KiB",
+        "booted",
+    ),
+    CrashChange(
+        ("arm64",),
         (5, 19, 0),
         {"words": "plain-or-high", "suffixes": (",high", ",low"), "fixed_checks": False, "low_by_word": False},
         "arch/arm64/mm/init.c reserve_crashkernel()",
