@@ -4,6 +4,7 @@ A pure part of the lab: the plan that kexeckit made in the guest on one side, wh
 other. Nothing is rounded or forgiven except what the kernel itself rounds, and that is said where it is done.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -124,8 +125,10 @@ def _paired(subject: str, predicted: Sequence[str], observed: Sequence[str]) -> 
     if len(predicted) == len(observed):
         yield from (Check(subject, p, o) for p, o in zip(predicted, observed, strict=True))
         return
+    ours, theirs = Counter(predicted), Counter(observed)
     for line in sorted({*predicted, *observed}):
-        yield Check(subject, line if line in predicted else _NOTHING, line if line in observed else _NOTHING)
+        for number in range(max(ours[line], theirs[line])):
+            yield Check(subject, line if number < ours[line] else _NOTHING, line if number < theirs[line] else _NOTHING)
 
 
 def _entry(start: int, end: int, label: str) -> str:

@@ -30,6 +30,8 @@ class Comparable(Protocol):
 
 def render_checks(checks: Sequence[Comparable]) -> str:
     """Return one line per fact that agrees, and both sides of each that does not."""
+    if not checks:
+        return "nothing was compared"
     width = max((len(c.subject) for c in checks), default=0)
     lines = []
     for check in checks:
