@@ -8,7 +8,7 @@ import pytest
 
 from kexeckit.cli.main import main
 
-MACHINE = Path(__file__).with_name("seed004.toml")
+MACHINE = Path(__file__).with_name("mirror_thread.toml")
 PAGE = 4096
 GIB = 1 << 30
 
