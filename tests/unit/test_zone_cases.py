@@ -48,7 +48,7 @@ def test_forms_have_their_words() -> None:
 
 
 def test_mirror_cases_lie_in_memory() -> None:
-    """What is mirrored is a set of whole pages, and the first case is the machine of the thread that kernelcore=mirror comes from."""
+    """What is mirrored is a set of whole pages, and the first case is the mailing-list machine."""
     cases = mirror_cases(30, 1)
     assert "thread" in cases[0].name
     assert len(cases[0].machine.nodes) == 2
