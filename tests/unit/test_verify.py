@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fakes import MIB, PAGE, build_bzimage, make_facts, make_request
+from fakes import IOMEM, MEMMAP, MIB, PAGE, build_bzimage, make_facts, make_request
 from kexeckit.formats.bzimage import parse_bzimage
 from kexeckit.formats.elfcorehdr import LoadRange
 from kexeckit.memory.kind import RAM, RESERVED
@@ -305,3 +305,14 @@ def test_verify_imports_nothing_of_the_placer() -> None:
     placer = ("hole", "x86_64", "contents", "handover", "next_cmdline", "core_header")
     assert not {n for n in names for p in placer if n == f"kexeckit.plan.{p}"}
     assert parse_bzimage.__module__ == "kexeckit.formats.bzimage"
+
+
+@pytest.mark.parametrize("low", ["90000000-9fffffff : Crash kernel (low)", "00100000-9fffffff : Crash kernel (low)"])
+def test_reservations_that_touch_are_one_and_right(low: str) -> None:
+    """Each other, or low memory where firmware describes it up to 1 MiB: one entry of RAM, and no old memory in it."""
+    text = IOMEM.replace("  a0000000-afffffff", f"  {low}\n  a0000000-afffffff")
+    facts = make_facts(text, memmap=((0, 0xBFFDFFFF, "System RAM"), *MEMMAP[4:]))
+    plan = plan_x86_64(REQUEST, facts, load_purgatory("x86_64"))
+    assert verify(plan, REQUEST, facts) == []
+    wrong = with_e820(plan, RangeSet((MemRange(0x1_0000_0000, 0x1_0000_1000),)), RAM)
+    assert {f.invariant for f in verify(wrong, REQUEST, facts)} == {"handover", "boot_params"}

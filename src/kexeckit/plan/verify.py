@@ -100,7 +100,7 @@ def _in_memory(plan: LoadPlan, _request: LoadRequest, facts: MachineFacts) -> It
     avoid = [] if plan.panic else regions
     where = "the crash region" if plan.panic else "System RAM"
     for s in plan.segments:
-        if not _covered(s, [(r.start, r.end) for r in ram]):
+        if not _covered(s.range, [(r.start, r.end) for r in ram]):
             yield Finding("memory", f"{s.name} at {s.range} is not inside {where}")
         if s.range.start < _LOW:
             yield Finding("memory", f"{s.name} at {s.range} reaches below 1 MiB")
@@ -108,13 +108,13 @@ def _in_memory(plan: LoadPlan, _request: LoadRequest, facts: MachineFacts) -> It
             yield Finding("memory", f"{s.name} at {s.range} overlaps a crash region")
 
 
-def _covered(segment: Segment, ranges: list[tuple[int, int]]) -> bool:
+def _covered(where: MemRange, ranges: list[tuple[int, int]]) -> bool:
     # Walk up from the start: every range that holds the next byte carries on to its own end.
-    at = segment.range.start
+    at = where.start
     for start, end in sorted(ranges):
         if start <= at < end:
             at = end
-    return at >= segment.range.end
+    return at >= where.end
 
 
 def _entry(plan: LoadPlan, _request: LoadRequest, _facts: MachineFacts) -> Iterator[Finding]:
@@ -156,14 +156,15 @@ def _handed_ram(plan: LoadPlan, _request: LoadRequest, facts: MachineFacts) -> I
     ram = [(e.start, e.end) for e in plan.e820 if e.kind == RAM]
     kept = {"elfcorehdr"}
     for s in plan.segments:
-        if s.name not in kept and not _covered(s, ram):
+        if s.name not in kept and not _covered(s.range, ram):
             yield Finding("handover", f"{s.name} at {s.range} is not RAM for the next kernel")
         if s.name in kept and any(a < s.range.end and s.range.start < b for a, b in ram):
             yield Finding("handover", f"{s.name} at {s.range} would be overwritten as RAM")
     if plan.panic:
         own = [(r.range.start, r.range.end) for r in facts.resources.named("Crash kernel", "Crash kernel (low)")]
         for start, end in ram:
-            if end > _LOW and not any(a <= start and end <= b for a, b in own):
+            # Two reservations that touch are one entry, and low memory may touch one.
+            if end > _LOW and not _covered(MemRange(max(start, _LOW), end), own):
                 yield Finding("handover", f"[{start:#x}, {end:#x}) of the old kernel is RAM for the capture kernel")
 
 
