@@ -29,7 +29,8 @@ from kexeckit.plan.verify import verify
 from kexeckit.plan.x86_64 import plan_x86_64
 from kexeckit.purgatory import load_purgatory
 from kexeckit.system.collect import collect_facts
-from kexeckit.system.sysroot import decode_text, open_sysroot
+from kexeckit.system.sysroot import open_sysroot
+from kexeckit.system.text import decode_text
 
 KERNEL = build_bzimage(payload=4096)
 PURGATORY = load_purgatory("x86_64")

@@ -6,7 +6,8 @@ from kexeckit.formats.srat import format_srat
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import EMPTY, RangeSet
 from kexeckit.plan.preference import MemoryTraits
-from kexeckit.system.memory_traits import mirrored_runtime, read_boot_log, read_memory_traits
+from kexeckit.system.boot_log import read_boot_log
+from kexeckit.system.memory_traits import mirrored_runtime, read_memory_traits
 from kexeckit.system.sysroot import open_sysroot
 from zone_logs import EFI, MIRROR_LINE, x86_log
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from kexeckit.errors import FileAccessError, InputError, KexeckitError, NotPermittedError, UnavailableError
-from kexeckit.system.sysroot import DirectoryRoot, FileRoot, decode_text, open_sysroot
+from kexeckit.system.sysroot import DirectoryRoot, FileRoot, open_sysroot
 from kexeckit.system.tar_root import TarRoot
+from kexeckit.system.text import decode_text
 
 
 @pytest.fixture

@@ -1,34 +1,14 @@
-"""Files that say how a machine came up: its boot log, the firmware's map; and what a lone file is."""
+"""Files that say how a machine came up: the firmware's map and boot_params; and what a lone file is."""
 
-import os
 import re
 
-from kexeckit.errors import InputError, KexeckitError
 from kexeckit.formats.boot_params import BootParams, parse_boot_params
-from kexeckit.formats.bootlog.boot import BootLog, parse_boot_log
 from kexeckit.formats.firmware_memmap import make_firmware_map, parse_memmap_entry
 from kexeckit.kernel.e820 import Table, make_table
 from kexeckit.system.collect import BOOT_PARAMS, MEMMAP
-from kexeckit.system.sysroot import Sysroot, decode_text
+from kexeckit.system.sysroot import Sysroot
 
-BOOT_LOGS = ("/dmesg", "/var/log/dmesg", "/sos_commands/kernel/dmesg", "/var/log/boot.msg", "/var/log/kern.log")
-_KMSG = "/dev/kmsg"
 _RESOURCE = re.compile(r"^\s*[0-9a-f]{8,16}-[0-9a-f]{8,16} : ")
-
-
-def read_boot_log(root: Sysroot) -> BootLog | None:
-    """Return the boot log of a root, or None; for the running machine the kernel's own buffer counts too."""
-    for name in BOOT_LOGS:
-        if root.exists(name):
-            try:
-                return parse_boot_log(root.read_text(name), root.label(name))
-            except KexeckitError:
-                continue
-    text = _kernel_buffer() if root.live else ""
-    try:
-        return parse_boot_log(text, _KMSG) if text else None
-    except InputError:
-        return None
 
 
 def read_firmware_table(root: Sysroot) -> Table:
@@ -61,19 +41,3 @@ def looks_like_iomem(text: str) -> bool:
     lines = [line for line in text.splitlines()[:60] if line.strip()]
     hits = sum(1 for line in lines if _RESOURCE.match(line))
     return bool(lines) and 2 * hits > len(lines)
-
-
-def _kernel_buffer() -> str:
-    # Records of /dev/kmsg, oldest first, until none is left; some machines keep it from users.
-    records: list[bytes] = []
-    try:
-        device = os.open(_KMSG, os.O_RDONLY | os.O_NONBLOCK)
-    except OSError:
-        return ""
-    try:
-        while True:
-            records.append(os.read(device, 8192))
-    except OSError:
-        return decode_text(b"".join(records))
-    finally:
-        os.close(device)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from kexeckit.errors import FileAccessError, KexeckitError, UsageError
 from kexeckit.formats.iomem import parse_iomem
+from kexeckit.system.boot_log import kernel_buffer
 from kexeckit.system.sysroot import Sysroot
 
 # Files, and folders (with a slash at the end) that are taken whole.
@@ -147,31 +148,6 @@ def _kcore_header(root: Sysroot) -> bytes:
 
 
 def _boot_log(root: Sysroot) -> bytes:
-    # /dev/kmsg gives one record per read, and EAGAIN behind the last one. Source: Documentation/ABI/testing/dev-kmsg.
-    if not root.live:
-        return root.read_bytes(_BOOT_LOG) if root.exists(_BOOT_LOG) else b""
-    lines: list[bytes] = []
-    try:
-        fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
-    except OSError:
-        return b""
-    try:
-        while True:
-            record = _kmsg_record(fd)
-            if record is None:
-                return b"".join(lines)
-            lines.append(record)
-    finally:
-        os.close(fd)
-
-
-def _kmsg_record(fd: int) -> bytes | None:
-    try:
-        head, _, text = os.read(fd, 8192).partition(b";")
-    except BlockingIOError:
-        return None
-    except OSError:
-        # EPIPE: the record was overwritten while we read; the next read goes on behind the gap.
-        return b""
-    stamp = int(head.split(b",")[2])
-    return b"[%5d.%06d] %s\n" % (stamp // 1_000_000, stamp % 1_000_000, text.split(b"\n")[0])
+    if root.live:
+        return kernel_buffer()
+    return root.read_bytes(_BOOT_LOG) if root.exists(_BOOT_LOG) else b""

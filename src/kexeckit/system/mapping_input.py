@@ -25,7 +25,8 @@ from kexeckit.memory.units import PAGE_SIZE
 from kexeckit.plan.cost import MappingRules
 from kexeckit.system.collect import BOOT_PARAMS, IOMEM
 from kexeckit.system.release import read_arch, stable_release
-from kexeckit.system.sysroot import SingleFile, Sysroot, decode_text
+from kexeckit.system.sysroot import SingleFile, Sysroot
+from kexeckit.system.text import decode_text
 
 # Where nothing names a version, the rules of the newest kernels are used, and the answer says so.
 NEWEST = "7.2"

@@ -10,17 +10,16 @@ from kexeckit.errors import KexeckitError
 from kexeckit.formats.sysfs_crash import parse_efi_descriptor
 from kexeckit.memory.rangeset import EMPTY, RangeSet
 from kexeckit.plan.preference import MemoryTraits
+from kexeckit.system.boot_log import BOOT_LOGS, read_boot_log
 from kexeckit.system.sysroot import Sysroot
 
 # Every plan asks this file, and few machines have a SRAT or mirrored memory: parsers are imported where one is needed.
 if TYPE_CHECKING:
-    from kexeckit.formats.bootlog.boot import BootLog
     from kexeckit.formats.srat import Srat
 
 SRAT = "/sys/firmware/acpi/tables/SRAT"
 RUNTIME_MAP = "/sys/firmware/efi/runtime-map"
 _MORE_RELIABLE = b"|MR|"
-BOOT_LOGS = ("/dmesg", "/var/log/dmesg", "/sos_commands/kernel/dmesg", "/var/log/boot.msg", "/var/log/kern.log")
 
 
 def read_memory_traits(root: Sysroot) -> MemoryTraits:
@@ -44,19 +43,6 @@ def read_srat(root: Sysroot) -> "Srat | None":
     from kexeckit.formats.srat import parse_srat
 
     return parse_srat(root.read_bytes(SRAT), root.label(SRAT))
-
-
-def read_boot_log(root: Sysroot) -> "BootLog | None":
-    """Read the first boot log of the root that holds kernel messages, or return None."""
-    from kexeckit.formats.bootlog.boot import parse_boot_log
-
-    for name in BOOT_LOGS:
-        if root.exists(name):
-            try:
-                return parse_boot_log(root.read_text(name), root.label(name))
-            except KexeckitError:
-                continue
-    return None
 
 
 def mirrored_runtime(root: Sysroot) -> RangeSet:

@@ -20,13 +20,14 @@ from kexeckit.memory.range import MemRange
 from kexeckit.memory.resource import ResourceTree
 from kexeckit.system.boot_files import (
     looks_like_iomem,
-    read_boot_log,
     read_boot_params,
     read_firmware_table,
 )
+from kexeckit.system.boot_log import read_boot_log
 from kexeckit.system.collect import BOOT_PARAMS, IOMEM
 from kexeckit.system.release import read_arch, read_release
-from kexeckit.system.sysroot import Sysroot, decode_text
+from kexeckit.system.sysroot import Sysroot
+from kexeckit.system.text import decode_text
 
 _SRAT = "/sys/firmware/acpi/tables/SRAT"
 

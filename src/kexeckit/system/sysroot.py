@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kexeckit.errors import FileAccessError, InputError, NotPermittedError, UnavailableError
+from kexeckit.system.text import decode_text
 
 _HEAD = 265
 
@@ -195,11 +196,6 @@ def open_sysroot(path: str | None) -> Sysroot:
     from kexeckit.system.tar_root import TarRoot
 
     return TarRoot(path)
-
-
-def decode_text(data: bytes) -> str:
-    """Decode text of unknown origin without losing a byte: UTF-8, other bytes as surrogates."""
-    return data.decode("utf-8", "surrogateescape")
 
 
 def _translated(error: OSError, label: str) -> UnavailableError | NotPermittedError | FileAccessError:

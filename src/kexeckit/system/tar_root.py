@@ -5,7 +5,7 @@ import weakref
 from pathlib import Path, PurePosixPath
 
 from kexeckit.errors import InputError, UnavailableError
-from kexeckit.system.sysroot import decode_text
+from kexeckit.system.text import decode_text
 
 # No file of /proc or /sys is as large; a sparse member of a few bytes may claim any size.
 _LARGEST = 1 << 28

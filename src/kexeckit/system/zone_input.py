@@ -5,7 +5,6 @@ In a root the firmware's own tables come first, because they do not depend on ho
 in the root is used for what no file shows (mirrored memory) and where the tables are missing.
 """
 
-import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,11 +12,10 @@ from kexeckit.errors import InputError, KexeckitError, UnavailableError, UsageEr
 from kexeckit.formats.bootlog.boot import BootLog, parse_boot_log
 from kexeckit.formats.bootlog.efi import efi_map
 from kexeckit.formats.efi_memory_map import mirrored_memory, parse_efi_memory_map
-from kexeckit.formats.firmware_memmap import make_firmware_map, parse_memmap_entry
 from kexeckit.formats.iomem import parse_iomem
 from kexeckit.formats.machine_toml import parse_machine_toml
 from kexeckit.formats.zoneinfo import parse_zoneinfo
-from kexeckit.kernel.e820 import E820_RAM, E820Entry, Table, early_words, make_table
+from kexeckit.kernel.e820 import E820_RAM, E820Entry, early_words
 from kexeckit.kernel.version import KernelVersion, parse_kernel_version
 from kexeckit.kernel.zones.behaviour import ZoneBehaviour, zone_behaviour_of
 from kexeckit.kernel.zones.from_log import (
@@ -36,10 +34,13 @@ from kexeckit.kernel.zones.limits import DMA
 from kexeckit.kernel.zones.machine import Reason, ZoneMachine, with_mirror
 from kexeckit.kernel.zones.parameters import ZoneParameters, idle_words, parse_zone_parameters, replace_words
 from kexeckit.memory.rangeset import EMPTY, RangeSet
-from kexeckit.system.collect import BOOT_PARAMS, IOMEM, MEMMAP
-from kexeckit.system.memory_traits import mirrored_runtime, read_boot_log, read_srat
+from kexeckit.system.boot_files import looks_like_iomem, read_firmware_table
+from kexeckit.system.boot_log import read_boot_log
+from kexeckit.system.collect import IOMEM
+from kexeckit.system.memory_traits import mirrored_runtime, read_srat
 from kexeckit.system.release import read_arch, stable_release
-from kexeckit.system.sysroot import Sysroot, decode_text
+from kexeckit.system.sysroot import Sysroot
+from kexeckit.system.text import decode_text
 
 NODES = "/sys/devices/system/node"
 BLOCK_SIZE = "/sys/devices/system/memory/block_size_bytes"
@@ -106,7 +107,7 @@ def _question_of(root: Sysroot, typed: list[str], arch: str | None, release: str
     text = decode_text(single.data)
     if single.name.endswith(".toml"):
         return _from_toml(text, single.name, typed, arch, release)
-    if _looks_like_iomem(text):
+    if looks_like_iomem(text):
         return _from_iomem(text, single.name, typed, arch, release)
     return _from_log(parse_boot_log(text, single.name), typed, arch, release)
 
@@ -163,7 +164,7 @@ def _from_root(root: Sysroot, typed: list[str], arch: str | None, release: str |
     unknown: list[Reason] = []
     name = kernel_arch(arch or read_arch(root))
     behaviour = _behaviour(release, stable_release(root) or (release_of_log(log) if log else ""), unknown)
-    table = _firmware_table(root) if name in ("x86_64", "i386") else ()
+    table = read_firmware_table(root) if name in ("x86_64", "i386") else ()
     if not table and log:
         machine = machine_from_log(LogQuestion(log, name, cmdline, behaviour))
         if machine:
@@ -207,29 +208,6 @@ def _behaviour(given: str | None, found: str, unknown: list[Reason]) -> ZoneBeha
 def _merge_window(version: KernelVersion) -> KernelVersion:
     # linux-next of 5.10-rc7 holds what 5.11 will be.
     return replace(version, minor=version.minor + 1) if "-next-" in version.release else version
-
-
-def _looks_like_iomem(text: str) -> bool:
-    lines = [line for line in text.splitlines()[:60] if line.strip()]
-    hits = sum(1 for line in lines if re.match(r"^\s*[0-9a-f]{8,16}-[0-9a-f]{8,16} : ", line))
-    return bool(lines) and 2 * hits > len(lines)
-
-
-def _firmware_table(root: Sysroot) -> Table:
-    if root.exists(MEMMAP):
-        folders = [f"{MEMMAP}/{n}" for n in root.listdir(MEMMAP) if n.isdigit()]
-        entries = [
-            parse_memmap_entry({n: root.read_text(f"{f}/{n}") for n in ("start", "end", "type")}, root.label(f))
-            for f in folders
-        ]
-        found = make_firmware_map(entries, root.label(MEMMAP))
-        return make_table((e.start, e.end, e.kind.e820) for e in found)
-    if root.exists(BOOT_PARAMS):
-        from kexeckit.formats.boot_params import parse_boot_params
-
-        params = parse_boot_params(root.read_bytes(BOOT_PARAMS), root.label(BOOT_PARAMS))
-        return make_table((e.start, e.end, e.kind.e820) for e in params.e820)
-    return ()
 
 
 def _iomem_memory(root: Sysroot, arch: str, unknown: list[Reason]) -> RangeSet:
