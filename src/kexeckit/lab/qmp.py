@@ -71,6 +71,8 @@ class Qmp:
     def _read(self) -> dict[str, Any]:
         try:
             line = self._lines.readline()
+        except ConnectionError as error:
+            raise UnavailableError("QEMU ended while its monitor was being asked") from error
         except OSError as error:
             raise UnavailableError(f"the QEMU monitor does not answer: {error.strerror or error}") from error
         if not line.endswith(b"\n"):
