@@ -219,10 +219,14 @@ def _struct_pages(
     # tables that describe the sections (mm/sparse.c, sparse_init(), sparse_buffer_init()).
     if not facts.rules.sparse_first:
         return memory, held
+    section = facts.rules.section
+    # A section that two nodes share belongs to the lower one: mm/sparse.c, memory_present() keeps the first node.
+    owner: dict[int, int] = {}
+    for r in sorted(memory.regions, key=lambda r: r.range):
+        for number in range(r.range.start // section, -(-r.range.end // section)):
+            owner.setdefault(number, r.node or 0)
     for node in sorted({r.node or 0 for r in memory.regions}):
-        own = [r.range for r in memory.regions if (r.node or 0) == node]
-        section = facts.rules.section
-        count = len({n for r in own for n in range(r.start // section, -(-r.end // section))})
+        count = sum(of == node for of in owner.values())
         small = Held(MemRange(0, _SECTION_TABLES + more), "section tables", "size assumed")
         memory, held = _put(memory, held, small, node)
         size = count * (section // PAGE_SIZE * _STRUCT_PAGE)
