@@ -4,6 +4,7 @@ from random import Random
 
 import pytest
 
+from kexeckit.errors import PlanError
 from kexeckit.lab.crash_cases import CRASH_FORMS, random_crash_machine, random_crash_words
 from kexeckit.lab.crash_summary import summarise
 from kexeckit.lab.measure_reservation import smallest
@@ -31,15 +32,21 @@ def test_summary() -> None:
     assert rows.splitlines()[-1].startswith("| all | | 2 |")
 
 
-@pytest.mark.parametrize("needed", [50, 77, 128])
-def test_bisection(needed: int) -> None:
-    """The smallest number that works, to the step."""
+@pytest.mark.parametrize("first", [4, 60, 80, 200])
+@pytest.mark.parametrize("needed", [5, 50, 77, 128])
+def test_bisection(needed: int, first: int) -> None:
+    """The smallest multiple of the step that works, from any first guess, and no number is tried twice."""
     asked: list[int] = []
 
     def works(mib: int) -> bool:
         asked.append(mib)
         return mib >= needed
 
-    assert smallest(works, 32, 256) == needed
-    assert len(asked) <= 8
-    assert needed <= smallest(works, 32, 256, 4) < needed + 4
+    assert needed <= smallest(works, first, 4) < needed + 4
+    assert len(asked) == len(set(asked)) <= 14
+
+
+def test_bisection_gives_up() -> None:
+    """Where nothing works the search ends, with the limit in the message."""
+    with pytest.raises(PlanError, match="512 MiB"):
+        smallest(lambda _: False, 64, 4, most=512)

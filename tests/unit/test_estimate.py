@@ -9,7 +9,8 @@ import pytest
 
 from kexeckit.cli.main import main
 from kexeckit.errors import InputError
-from kexeckit.kernel.crashkernel.estimate import CaptureSetup, defaults_for, estimate, running_size
+from kexeckit.kernel.crashkernel.defaults import DEFAULT_TABLES, defaults_for
+from kexeckit.kernel.crashkernel.estimate import CaptureSetup, estimate, in_tmpfs, kernel_sizes
 from kexeckit.lab.cpio import file, format_cpio
 from kexeckit.system.capture_setup import unpacked_size
 
@@ -19,8 +20,10 @@ GIB = 1 << 30
 
 def setup(**values: int) -> CaptureSetup:
     """Return a setup with a kernel of 44 MiB and a small initramfs."""
-    usual = {"unpacking": 56 * MIB, "kernel": 44 * MIB, "initrd": 8 * MIB, "unpacked": 24 * MIB}
-    return CaptureSetup(**{**usual, **values})
+    usual = {"unpacking": 56 * MIB, "kernel": 44 * MIB, "running": 39 * MIB, "initrd": 8 * MIB, "unpacked": 24 * MIB}
+    words = {**usual, **values}
+    half, trace = bool(words.pop("half", 1)), bool(words.pop("trace", 0))
+    return CaptureSetup(**words, half=half, trace_files=trace)
 
 
 def test_the_parts_add_up() -> None:
@@ -35,26 +38,76 @@ def test_every_part_counts() -> None:
     """More of anything needs more."""
     least, recommended = estimate(setup()).least, estimate(setup()).recommended
     assert estimate(setup(cpus=8)).least > least
+    small = {"initrd": MIB, "unpacked": MIB}
+    assert estimate(setup(**small, trace=1)).least > estimate(setup(**small)).least
     assert estimate(setup(initrd=40 * MIB)).least >= least + 32 * MIB
     assert estimate(setup(luks=GIB)).recommended >= recommended + GIB
+    assert estimate(setup(ram=1 << 50)).least > least
 
 
-def test_unpacking_can_be_the_worst_moment() -> None:
-    """A kernel that needs much while it unpacks itself and little afterwards."""
-    found = estimate(setup(unpacking=200 * MIB))
-    assert "unpacking" in [p.name for p in found.parts]
-    assert found.least > 200 * MIB
+@pytest.mark.parametrize("name", ["unpacking", "kernel", "initrd", "unpacked", "cpus", "ram", "low", "luks"])
+def test_more_never_needs_less(name: str) -> None:
+    """The estimate grows with every number that it is made from, across the moments that bind."""
+    unit = 1 if name == "cpus" else MIB
+    unit = GIB if name == "ram" else unit
+    found = [estimate(setup(**{name: at * unit})) for at in range(64, 512, 7)]
+    assert [e.least for e in found] == sorted(e.least for e in found)
+    assert [e.recommended for e in found] == sorted(e.recommended for e in found)
+    assert found[-1].recommended > found[0].recommended
+
+
+@pytest.mark.parametrize(
+    ("values", "moment"),
+    [
+        ({"unpacking": 200 * MIB}, "loading"),
+        ({"initrd": 0, "unpacked": MIB, "running": 44 * MIB}, "starting"),
+        ({"initrd": 60 * MIB, "unpacked": 60 * MIB}, "file-system"),
+        ({"initrd": 60 * MIB, "unpacked": 60 * MIB, "half": 0}, "starting"),
+    ],
+)
+def test_what_binds(values: dict[str, int], moment: str) -> None:
+    """A large init_size; hardly an initramfs; a large one; the same on a file system without a limit."""
+    assert estimate(setup(**values)).moment == moment
+
+
+def test_a_tmpfs_takes_half() -> None:
+    """Each MiB of files needs another one that stays free, each MiB of archive none."""
+    base = estimate(setup(initrd=60 * MIB, unpacked=60 * MIB))
+    found = estimate(setup(initrd=60 * MIB, unpacked=70 * MIB))
+    sections = {p.name: p.size for p in found.parts}["struct-pages"] - {p.name: p.size for p in base.parts}[
+        "struct-pages"
+    ]
+    assert found.least - base.least == 20 * MIB + sections
+
+
+@pytest.mark.parametrize(
+    ("words", "tmpfs"),
+    [
+        ("quiet nr_cpus=1", True),
+        ("root=/dev/vda1", False),
+        ("rootfstype=ramfs", False),
+        ("rootfstype=ext4,tmpfs", True),
+        ("xroot=/dev/vda1", True),
+    ],
+)
+def test_when_the_first_file_system_is_a_tmpfs(words: str, *, tmpfs: bool) -> None:
+    """Without a root= and without a type that is another one."""
+    assert in_tmpfs(words) is tmpfs
 
 
 def test_the_running_kernel_is_smaller() -> None:
-    """By most of its compressed form."""
-    assert running_size(56 * MIB, 12 * MIB) < 46 * MIB + MIB
+    """Than while it starts, and that is less than the file, which has its relocations."""
+    starting, running = kernel_sizes(55 * MIB)
+    assert running < starting < 55 * MIB
 
 
 def test_defaults_of_distributions() -> None:
     """Each table for this much RAM; none for an architecture without tables."""
     assert ("Debian", 128 * MIB) in [(t.name, size) for t, size in defaults_for("x86_64", 8 * GIB)]
     assert defaults_for("mips", 8 * GIB) == []
+    assert all(table.source for table in DEFAULT_TABLES)
+    assert {table.arch for table in DEFAULT_TABLES} >= {"x86_64", "arm64", "ppc64le", "s390x"}
+    assert len(defaults_for("ppc64le", 8 * GIB)) == 1
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, lzma.compress])

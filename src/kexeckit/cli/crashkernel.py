@@ -23,6 +23,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="estimate for this kernel file (a bzImage; default: the running kernel's in /boot)",
     )
     group.add_argument("--initrd", metavar="F", help="its initramfs")
+    group.add_argument("--append", default="", metavar="S", help="its command line: root= and rootfstype= matter")
     group.add_argument("--cpus", type=int, default=1, metavar="N", help="CPUs it starts (default: %(default)s)")
     group.add_argument("--ram", default="0", metavar="SIZE", help="RAM of the machine that is dumped")
     group.add_argument("--low", default="0", metavar="SIZE", help="room for swiotlb and DMA")
@@ -30,18 +31,24 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def _estimate(args: Namespace) -> int:
-    from kexeckit.kernel.crashkernel.estimate import defaults_for, estimate
+    from kexeckit.kernel.crashkernel.defaults import defaults_for
+    from kexeckit.kernel.crashkernel.estimate import estimate, in_tmpfs
     from kexeckit.memory.units import parse_size
     from kexeckit.render.estimate import estimate_document, render_estimate
-    from kexeckit.system.capture_setup import read_capture_setup
+    from kexeckit.system.capture_setup import CaptureMachine, read_capture_setup
 
     ram = parse_size(args.ram)
     kernel = args.estimate or f"/boot/vmlinuz-{args.kernel_version or os.uname().release}"
-    setup = read_capture_setup(
-        kernel, args.initrd, cpus=args.cpus, ram=ram, low=parse_size(args.low), luks=parse_size(args.luks)
+    machine = CaptureMachine(
+        cpus=args.cpus,
+        ram=ram,
+        low=parse_size(args.low),
+        luks=parse_size(args.luks),
+        half=in_tmpfs(args.append),
     )
+    setup = read_capture_setup(kernel, args.initrd, machine)
     found = estimate(setup)
-    defaults = defaults_for(args.arch or "x86_64", ram) if ram else []
+    defaults = defaults_for("arm64" if args.arch == "aarch64" else args.arch or "x86_64", ram) if ram else []
     if args.json:
         from kexeckit.cli.output import print_document
 

@@ -1,6 +1,9 @@
 """Rehearse a load for real: boot a guest in QEMU, load a capture kernel in it, crash it, and compare every prediction
 with what the kernels did. Exits with 0 only if all agree.
 
+With --measure: how small the reservation may be. The guest reserves, loads, crashes and reads old memory, again and
+again, until the smallest that completes a dump is known, to a step; it stands next to the estimate.
+
 Needs QEMU and, without --kernel, Debian's kernel packages (fetched by apt, kept in the user's cache folder).
 """
 
@@ -9,6 +12,8 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kexeckit.lab.guest import Progress
     from kexeckit.lab.rehearse import Outcome, Rehearsal
 
@@ -30,6 +35,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--cpus", type=int, default=1, metavar="N", help="CPUs of the guest (default: %(default)s)")
     parser.add_argument("--kvm", action="store_true", help="use hardware virtualisation instead of emulation")
     parser.add_argument("--timeout", type=float, default=300.0, metavar="S", help="seconds (default: %(default)s)")
+    group = parser.add_argument_group("how much is needed")
+    group.add_argument("--measure", action="store_true", help="find the smallest reservation that works")
+    group.add_argument("--step", type=int, default=4, metavar="MIB", help="precision in MiB (default: %(default)s)")
+    group.add_argument("--padding", metavar="SIZE", default="0", help="make the initramfs so much larger")
+    group.add_argument("--packed", action="store_true", help="... with zeros, and pack it by gzip")
+    group.add_argument("--all-cpus", action="store_true", help="leave out nr_cpus= for the capture kernel")
     parser.add_argument("-v", "--verbose", action="store_true", help="show the guest's console")
 
 
@@ -43,6 +54,8 @@ def run(args: Namespace) -> int:
         raise UnavailableError(
             "this build of kexeckit has no lab", remedy="rehearse from a full installation"
         ) from error
+    if args.measure:
+        return _measure(args)
     outcome = rehearse(_rehearsal(args), _progress(args))
     if args.json:
         from kexeckit.cli.output import print_document
@@ -56,14 +69,11 @@ def run(args: Namespace) -> int:
 
 
 def _rehearsal(args: Namespace) -> "Rehearsal":
-    from pathlib import Path
-
     from kexeckit.lab.machine import Machine
-    from kexeckit.lab.packages import fetch_kernel
     from kexeckit.lab.rehearse import Rehearsal
     from kexeckit.memory.units import parse_size
 
-    kernel = Path(args.kernel) if args.kernel else fetch_kernel(args.suite, "x86_64").vmlinuz
+    kernel = _kernel(args)
     reservation = "" if args.reboot else f"crashkernel={args.crashkernel}"
     machine = Machine(
         kernel=kernel,
@@ -74,6 +84,48 @@ def _rehearsal(args: Namespace) -> "Rehearsal":
     )
     append = f"console=ttyS0 {args.append}".strip()
     return Rehearsal(machine, append, args.syscall, not args.reboot, timeout=args.timeout)
+
+
+def _kernel(args: Namespace) -> "Path":
+    from pathlib import Path
+
+    from kexeckit.lab.packages import fetch_kernel
+
+    return Path(args.kernel) if args.kernel else fetch_kernel(args.suite, "x86_64").vmlinuz
+
+
+def _measure(args: Namespace) -> int:
+    from kexeckit.errors import UsageError
+    from kexeckit.lab.measure_reservation import Need, Try, measure
+    from kexeckit.memory.units import parse_size
+    from kexeckit.render.estimate import measured_document, render_measured
+
+    if args.reboot or args.step < 1:
+        raise UsageError("--measure needs a crash, not --reboot, and a --step of at least 1")
+    need = Need(
+        kernel=_kernel(args),
+        padding=parse_size(args.padding),
+        packed=args.packed,
+        cpus=args.cpus,
+        limit_cpus=not args.all_cpus,
+        append=args.append,
+        syscall=args.syscall,
+        kvm=args.kvm,
+    )
+
+    def tell(one: Try) -> None:
+        how = "works" if one.works else f"is not enough: {one.why}"
+        print(f"... {one.mib} MiB {how} ({one.seconds:.0f} s)", file=sys.stderr, flush=True)
+
+    found = measure(need, args.step, tell)
+    tries = [(t.mib, t.works, t.why) for t in found.tries]
+    if args.json:
+        from kexeckit.cli.output import print_document
+
+        print_document(measured_document(found.smallest, found.step, found.estimate, tries))
+    else:
+        print(render_measured(found.smallest, found.step, found.estimate))
+    return 0
 
 
 def _progress(args: Namespace) -> "Progress":

@@ -27,6 +27,7 @@ class KernelBehaviour:
         file_load_kho: kexec_file_load knows KHO: room in the boot_params buffer, normal images in scratch areas.
         file_load_cma: kexec_file_load first tries to get each buffer of a normal image from the CMA area.
         purgatory_bufsz: Bytes with content of the purgatory that Debian's amd64 kernels carry; its stack adds a page.
+        trace_files_on_demand: Files of trace events are made when looked at, not at boot (8 MiB of inodes and names).
         elfcorehdr_hotplug_room: kexec_file_load leaves room in the elfcorehdr for hot-added CPUs and memory.
         note_per_possible_cpu: The elfcorehdr has a PT_NOTE per possible CPU instead of per present CPU.
         exclude_stops_at_partial: crash_exclude_mem_range() gives up after the first partial overlap.
@@ -47,6 +48,7 @@ class KernelBehaviour:
     file_load_kho: bool = False
     file_load_cma: bool = False
     purgatory_bufsz: int = 0x5000
+    trace_files_on_demand: bool = False
     elfcorehdr_hotplug_room: bool = False
     note_per_possible_cpu: bool = False
     exclude_stops_at_partial: bool = True
@@ -84,6 +86,7 @@ CHANGES = (
     Change("purgatory_bufsz", 0x4000, (6, 0), "arch/x86/purgatory/ as built by Debian (between 5.10 and 6.1)", "read"),
     Change("file_load_rng_seed", True, (6, 0), "arch/x86/kernel/kexec-bzimage64.c setup_rng_seed()", "booted"),
     Change("note_per_possible_cpu", True, (6, 6), "kernel/crash_core.c crash_prepare_elf64_headers()", "booted"),
+    Change("trace_files_on_demand", True, (6, 6), "fs/tracefs/event_inode.c (booted: 6.1 not, 6.12)", "booted"),
     Change("elfcorehdr_hotplug_room", True, (6, 6), "arch/x86/kernel/crash.c crash_load_segments()", "booted"),
     Change("file_load_descending", True, (6, 8), "kernel/kexec_file.c walk_system_ram_res_rev()", "booted"),
     Change("file_load_whole_range", True, (6, 8), "kernel/kexec_file.c locate_mem_hole_top_down()", "booted"),

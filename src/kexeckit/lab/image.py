@@ -31,6 +31,7 @@ class GuestImage:
             A capture kernel calls itself ``capture`` whatever stands here.
         job: Shell script that /init sources after the report (functions: ``run NAME COMMAND...``,
             ``emit NAME FILE``, ``emit_text NAME WORDS``, ``say WORDS``, ``crash``, ``finish``), or empty.
+        capture_job: The same for a capture kernel, or empty.
         report: Send the standard report.
         kallsyms: Have the kernel's own symbols in the report; reading them takes about a second.
         read_vmcore: In a capture kernel, read all of /proc/vmcore and report how many bytes came.
@@ -41,6 +42,7 @@ class GuestImage:
     arch: str = "x86_64"
     stage: str = "boot"
     job: str = ""
+    capture_job: str = ""
     report: bool = True
     kallsyms: bool = False
     read_vmcore: bool = False
@@ -86,6 +88,8 @@ def _own_layer(image: GuestImage) -> bytes:
     entries = [file("etc/kexeckit.conf", configuration.encode())]
     if image.job:
         entries.append(file("etc/kexeckit.job", image.job.encode()))
+    if image.capture_job:
+        entries.append(file("etc/kexeckit.capture", image.capture_job.encode()))
     folders = set(_BASE_FOLDERS)
     for path, content in image.files:
         entries += _with_parents(path.lstrip("/"), content, folders)

@@ -111,4 +111,7 @@ emit_text reported "$(cut -d' ' -f1 /proc/uptime)"
 if [ "$STAGE" != capture ] && [ -f /etc/kexeckit.job ]; then
     . /etc/kexeckit.job
 fi
+if [ "$STAGE" = capture ] && [ -f /etc/kexeckit.capture ]; then
+    . /etc/kexeckit.capture
+fi
 finish

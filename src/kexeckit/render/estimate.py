@@ -1,8 +1,10 @@
 """An estimate of what a capture kernel needs, as text and as a JSON document; decides nothing."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from kexeckit.kernel.crashkernel.estimate import DefaultTable, Estimate
+from kexeckit.kernel.crashkernel.defaults import DefaultTable
+from kexeckit.kernel.crashkernel.estimate import Estimate
 from kexeckit.memory.units import MIB, format_size
 from kexeckit.render.crashkernel import SCHEMA
 from kexeckit.render.table import render_table
@@ -13,7 +15,8 @@ def estimate_document(found: Estimate, defaults: list[tuple[DefaultTable, int]])
     numbers = {
         "least": found.least,
         "recommended": found.recommended,
-        "parts": [{"name": p.name, "size": p.size, "why": p.why, "least": p.least} for p in found.parts],
+        "moment": found.moment,
+        "parts": _parts(found),
         "defaults": [
             {"name": t.name, "spec": t.spec, "size": size, "enough": size >= found.least, "source": t.source}
             for t, size in defaults
@@ -22,10 +25,63 @@ def estimate_document(found: Estimate, defaults: list[tuple[DefaultTable, int]])
     return {"schema": SCHEMA, "estimate": numbers}
 
 
+def measured_document(
+    smallest: int, step: int, found: Estimate, tries: Sequence[tuple[int, bool, str]]
+) -> dict[str, Any]:
+    """Return the JSON document of a measurement; sizes are bytes, but `mib` of a try.
+
+    Args:
+        smallest: What worked.
+        step: Its precision.
+        found: The estimate for the same.
+        tries: (MiB, whether it worked, how it ended if not).
+    """
+    return {
+        "schema": "kexeckit/rehearse/1",
+        "measured": {
+            "smallest": smallest,
+            "step": step,
+            "estimated": found.least,
+            "difference_percent": _difference(smallest, found),
+            "moment": found.moment,
+            "parts": [p for p in _parts(found) if p["least"]],
+            "tries": [{"mib": mib, "works": works, "why": why} for mib, works, why in tries],
+        },
+    }
+
+
+def render_measured(smallest: int, step: int, found: Estimate) -> str:
+    """Return the text of a measurement: arguments as for `measured_document`."""
+    rows = [(p.name, f"{p.size / MIB:.1f}", p.why) for p in found.parts if p.least]
+    rows.append(("sum", f"{found.least / MIB:.1f}", f"what binds: {found.moment}"))
+    return "\n".join(
+        [
+            f"smallest that completes a dump: {format_size(smallest)} ({format_size(step)} less does not)",
+            f"estimated: {found.least / MIB:.1f} MiB, {_difference(smallest, found):+.1f} %",
+            "",
+            render_table(("part", "MiB", "why"), rows, frozenset((1,))),
+        ]
+    )
+
+
+def _parts(found: Estimate) -> list[dict[str, Any]]:
+    return [{"name": p.name, "size": p.size, "why": p.why, "least": p.least} for p in found.parts]
+
+
+def _difference(smallest: int, found: Estimate) -> float:
+    return round(100 * (found.least - smallest) / smallest, 1)
+
+
 def render_estimate(found: Estimate, defaults: list[tuple[DefaultTable, int]]) -> str:
     """Return the text: the sum, then what distributions would reserve."""
     rows = [(p.name, f"{p.size / MIB:.1f}", p.why) for p in found.parts]
-    rows.append(("sum", f"{found.recommended / MIB:.1f}", f"without dump and margin: {found.least / MIB:.1f} MiB"))
+    rows.append(
+        (
+            "sum",
+            f"{found.recommended / MIB:.1f}",
+            f"without dump and margin: {found.least / MIB:.1f} MiB; what binds: {found.moment}",
+        )
+    )
     lines = [
         f"crashkernel={found.recommended // MIB}M",
         "",
@@ -38,8 +94,9 @@ def render_estimate(found: Estimate, defaults: list[tuple[DefaultTable, int]]) -
                 format_size(size) if size else "nothing",
                 "enough" if size >= found.least else "not enough",
                 t.spec,
+                t.source,
             )
             for t, size in defaults
         )
-        lines += ["", render_table(("default of", "here", "", "table"), list(verdict))]
+        lines += ["", render_table(("default of", "here", "", "table", "source"), list(verdict))]
     return "\n".join(lines)

@@ -5,50 +5,114 @@ Source: Documentation/driver-api/early-userspace/buffer-format.rst; init/initram
 
 import bz2
 import lzma
+import struct
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from kexeckit.errors import FileAccessError, InputError
-from kexeckit.formats.bzimage import parse_bzimage
-from kexeckit.kernel.crashkernel.estimate import CaptureSetup, running_size
+from kexeckit.errors import FileAccessError, InputError, UsageError
+from kexeckit.formats.bzimage import BzImage, parse_bzimage
+from kexeckit.kernel.behaviour import behaviour_of
+from kexeckit.kernel.crashkernel.estimate import CaptureSetup, kernel_sizes
+from kexeckit.kernel.version import parse_kernel_version
 from kexeckit.memory.units import MIB
 
 _CPIO = b"070701"
 _CPIO_CRC = b"070702"
 _HEAD = 110
+_PAYLOAD = 0x248
+_SIZE = 4
 _LIMIT = 4096 * MIB
 # What dracut and initramfs-tools make grows about so much where the standard library cannot unpack it (zstd, lz4).
 _USUAL_GROWTH = 3
 
 
-def read_capture_setup(kernel: str, initrd: str | None, *, cpus: int, ram: int, low: int, luks: int) -> CaptureSetup:
+@dataclass(frozen=True, slots=True)
+class CaptureMachine:
+    """What the files do not say.
+
+    Attributes:
+        cpus: CPUs that the capture kernel starts.
+        ram: Bytes of RAM of the machine.
+        low: Bytes for swiotlb and DMA.
+        luks: Bytes of key derivation.
+        half: The initramfs goes to a tmpfs, see `CaptureSetup`.
+    """
+
+    cpus: int = 1
+    ram: int = 0
+    low: int = 0
+    luks: int = 0
+    half: bool = True
+
+
+def read_capture_setup(kernel: str, initrd: str | None, machine: CaptureMachine) -> CaptureSetup:
     """Read the files and put a setup together.
 
     Args:
         kernel: A bzImage.
         initrd: An initramfs, or None.
-        cpus: CPUs that the capture kernel starts.
-        ram: Bytes of RAM of the machine.
-        low: Bytes for swiotlb and DMA.
-        luks: Bytes of key derivation.
+        machine: What the files do not say.
 
     Raises:
-        InputError: The kernel is no bzImage.
+        InputError: The kernel is no bzImage, or the archive is damaged.
         FileAccessError: A file cannot be read.
     """
-    image = parse_bzimage(_bytes(kernel), kernel)
     archive = _bytes(initrd) if initrd else b""
+    return capture_setup_of(_bytes(kernel), kernel, archive, initrd or "", machine)
+
+
+def capture_setup_of(
+    kernel: bytes, name: str, archive: bytes, archive_name: str, machine: CaptureMachine
+) -> CaptureSetup:
+    """Do the same with the files' contents.
+
+    Args:
+        kernel: Content of a bzImage.
+        name: Its name, for messages.
+        archive: Content of the initramfs, or empty.
+        archive_name: Its name.
+        machine: What the files do not say.
+
+    Raises:
+        InputError: The kernel is no bzImage, or the archive is damaged.
+    """
+    image = parse_bzimage(kernel, name)
+    starting, running = kernel_sizes(_unpacked_kernel(kernel, image))
     return CaptureSetup(
         unpacking=image.init_size,
-        kernel=running_size(image.init_size, image.kernel_size),
+        kernel=starting,
+        running=running,
         initrd=len(archive),
-        unpacked=unpacked_size(archive, initrd or ""),
-        cpus=cpus,
-        ram=ram,
-        low=low,
-        luks=luks,
+        unpacked=unpacked_size(archive, archive_name),
+        cpus=machine.cpus,
+        ram=machine.ram,
+        low=machine.low,
+        luks=machine.luks,
+        trace_files=_has_trace_files(image.release),
+        half=machine.half,
     )
+
+
+def _has_trace_files(release: str) -> bool:
+    # An image that does not say its release is taken for a new one.
+    try:
+        return not behaviour_of(parse_kernel_version(release)).trace_files_on_demand
+    except UsageError:
+        return False
+
+
+def _unpacked_kernel(data: bytes, image: BzImage) -> int:
+    # The build appends the unpacked size to the payload where the format has none at its end (gzip has it there, too).
+    # It can be no more than init_size, which the boot protocol promises; an uncompressed kernel has no such number.
+    # Source: Documentation/arch/x86/boot.rst, payload_offset; scripts/Makefile.lib, size_append.
+    offset, length = struct.unpack_from("<II", data, _PAYLOAD)
+    end = image.setup_size + offset + length
+    if length < _SIZE or end > len(data):
+        return image.init_size
+    size: int = struct.unpack_from("<I", data, end - _SIZE)[0]
+    return size if length < size <= image.init_size else image.init_size
 
 
 def unpacked_size(archive: bytes, source: str) -> int:

@@ -1,26 +1,64 @@
 """How much memory a capture kernel needs: a sum of parts, each with where its number comes from.
 
-    least        = what the kernel, its initramfs and their bookkeeping take at the worst moment of boot
-    recommended  = least + page cache for the dump + LUKS + margin, up to whole 16 MiB
+    least        = the largest of the moments below
+    recommended  = least + page cache for the dump + swiotlb + LUKS + margin, up to whole 16 MiB
 
-The worst moment is the unpacking of the initramfs: the archive as it was loaded and the files made from it are both
-there, next to the running kernel. Before, while the kernel unpacks itself, it needs more for itself, but less besides.
+    moment       has to hold                                                                   bound by
+    loading      kernel with room to unpack itself, archive, kexec's own segments and pages    size of the region
+    starting     kernel with its init part, archive, files, what drivers take as they start    memory
+    file-system  twice the files, besides kernel and archive                                   tmpfs takes half
+    running      kernel without its init part, files, slabs, programs                          memory
+
+The file system that an initramfs is unpacked into is a tmpfs limited to half of the memory that is free of kernel,
+struct pages and archive when it is mounted, early; what exceeds it is lost. With a large initramfs that is what binds.
+`rootfstype=ramfs` or `root=` on the capture kernel's command line has no such limit.
+
 The parts that no file shows (slabs, hash tables, early user space) are constants; docs/accuracy.md says how well they
 are known.
+
+Source: mm/shmem.c, shmem_default_max_blocks(); init/do_mounts.c, init_rootfs(); init/initramfs.c, populate_rootfs();
+mm/sparse.c, sparse_init_nid(); fs/tracefs/event_inode.c.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kexeckit.memory.units import KIB, MIB, align_up
+from kexeckit.formats.cmdline import values
+from kexeckit.kernel.page_tables.geometry import FOUR_LEVELS, LEAF_1G, TableFormat
+from kexeckit.kernel.page_tables.kernel_count import count_kernel_tables
+from kexeckit.kernel.page_tables.rule import LeafRule
+from kexeckit.memory.range import MemRange
+from kexeckit.memory.rangeset import RangeSet
+from kexeckit.memory.units import GIB, KIB, MIB, PAGE_SIZE, align_up
 
-_STRUCT_PAGE, _PAGE = 64, 4096
-# Measured with Debian's cloud kernels, see docs/accuracy.md.
-_RUNTIME = 11 * MIB
-_PER_CPU = 2 * MIB
+# Measured with Debian's cloud kernels, see docs/accuracy.md: what a kernel takes while its drivers start (first slabs,
+# memory pools, reserves), of which a smaller part stays; what it has taken when the root file system is mounted; the
+# programs of a small initramfs.
+_STARTING = 18 * MIB
+_RUNTIME = 12 * MIB
+_EARLY = 2 * MIB
 _USER = 4 * MIB
-# A bzImage's init_size holds the running kernel and, for a moment, most of the compressed one behind it.
-_COMPRESSED_SHARE = (85, 100)
+# CPUs: the static part of their areas, and all that they have once they run.
+_PER_CPU_EARLY = 264 * KIB
+_PER_CPU = MIB
+# Inodes and names of all trace events, where they are made at boot.
+_TRACE_FILES = 8 * MIB
+# The kernel as a share of its unpacked file (which has relocations, but no bss), with and without its init part.
+_IMAGE_SHARE = (163, 200)
+_RUNNING_SHARE = (71, 100)
+# SPARSEMEM_VMEMMAP: each section of 128 MiB that has any RAM gets all of its struct pages, 64 bytes for 4 KiB.
+_SECTION = 128 * MIB
+_SECTION_PAGES = _SECTION // PAGE_SIZE * 64
+# A region that is not aligned lies in one section more, and the first 640 KiB of RAM, always handed over, in another.
+_MORE_SECTIONS = 2
+# The direct mapping and that of the struct pages: leaves of 2 MiB, a table for each GiB, small leaves at the ends.
+_PAGE_TABLES = 64 * KIB
+# purgatory, boot_params with the command line, setup_data.
+_SEGMENTS = 128 * KIB
+# Room for 8192 CPUs and 8192 memory ranges, 56 bytes each: CONFIG_NR_CPUS_DEFAULT, CONFIG_CRASH_MAX_MEMORY_RANGES.
 _ELFCOREHDR = 900 * KIB
+# A code page and a copy of vmcoreinfo's page, besides the tables.
+_CONTROL = 2 * PAGE_SIZE
 _BITMAP_SHARE = 4096 * 8 // 2
 _BITMAP_MAX = 32 * MIB
 _DUMP_CACHE = 32 * MIB
@@ -33,30 +71,34 @@ class CaptureSetup:
 
     Attributes:
         unpacking: Bytes that the kernel needs from its load address on while it unpacks itself (init_size).
-        kernel: Bytes of the kernel once it runs.
+        kernel: Bytes of the kernel in memory, its init part included.
+        running: The same without what it frees once it is up.
         initrd: Bytes of the initramfs as a file.
         unpacked: Bytes of the files in it, rounded up to pages each.
         cpus: CPUs that the capture kernel starts (nr_cpus=).
         ram: Bytes of RAM of the machine that is dumped.
         low: Bytes of swiotlb and DMA pools, where the reservation lies high and they are needed.
         luks: Bytes that opening an encrypted dump target takes (memory cost of its key derivation).
+        trace_files: The kernel makes the files of its trace events at boot.
+        half: The initramfs goes to a tmpfs, which takes half of the memory; with rootfstype=ramfs it does not.
     """
 
     unpacking: int
     kernel: int
+    running: int
     initrd: int
     unpacked: int
     cpus: int = 1
     ram: int = 0
     low: int = 0
     luks: int = 0
+    trace_files: bool = False
+    half: bool = True
 
     def __post_init__(self) -> None:
-        if (
-            min(self.unpacking, self.kernel, self.initrd, self.unpacked, self.ram, self.low, self.luks) < 0
-            or self.cpus < 1
-        ):
-            raise ValueError(f"sizes are not negative, and there is a CPU: {self}")
+        sizes = (self.unpacking, self.kernel, self.running, self.initrd, self.unpacked, self.ram, self.low, self.luks)
+        if min(sizes) < 0 or self.cpus < 1 or self.running > self.kernel:
+            raise ValueError(f"sizes are not negative, a running kernel is no larger, and there is a CPU: {self}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,21 +126,34 @@ class Estimate:
         parts: They add up to `recommended`.
         least: Bytes without which the capture kernel does not come up.
         recommended: Bytes to reserve.
+        moment: What needs `least`: ``loading``, ``starting``, ``file-system`` or ``running``.
     """
 
     parts: tuple[Part, ...]
     least: int
     recommended: int
+    moment: str
 
 
-def running_size(init_size: int, compressed: int) -> int:
-    """Return about how much of a bzImage's init_size the running kernel keeps.
+def kernel_sizes(unpacked: int) -> tuple[int, int]:
+    """Return about how much memory a kernel takes: while it starts, and once it runs.
 
     Args:
-        init_size: From the file's header.
-        compressed: Bytes of its compressed part.
+        unpacked: Bytes of its unpacked file; a bzImage has them at the end of its payload.
     """
-    return max(init_size - compressed * _COMPRESSED_SHARE[0] // _COMPRESSED_SHARE[1], 0)
+    return tuple(unpacked * share // of for share, of in (_IMAGE_SHARE, _RUNNING_SHARE))  # type: ignore[return-value]
+
+
+def in_tmpfs(words: str) -> bool:
+    """Say whether the initramfs of a kernel with this command line goes to a tmpfs, else a ramfs without a limit.
+
+    Args:
+        words: Command line of the capture kernel.
+
+    Source: init/do_mounts.c, init_rootfs(): a root= or another rootfstype= makes it a ramfs.
+    """
+    types = values(words, "rootfstype")
+    return "tmpfs" in types[-1] if types else not any(values(words, "root"))
 
 
 def estimate(setup: CaptureSetup) -> Estimate:
@@ -107,78 +162,65 @@ def estimate(setup: CaptureSetup) -> Estimate:
     Args:
         setup: What is to run.
     """
-    fixed = [
-        Part("kernel", setup.kernel, "the running kernel"),
-        Part("initrd", setup.initrd, "the archive, until it is unpacked"),
-        Part("initramfs", setup.unpacked, "its files in memory"),
-        Part("per-cpu", setup.cpus * _PER_CPU, f"{setup.cpus} CPUs, measured"),
-        Part("runtime", _RUNTIME, "slabs, hash tables, drivers; measured"),
-        Part("user-space", _USER, "the first programs; measured"),
-        Part("elfcorehdr", _ELFCOREHDR, "headers of the old memory, with room for hotplug"),
-        Part("low-1m", MIB, "the first MiB is not used"),
-    ]
-    early = setup.unpacking + setup.initrd + _ELFCOREHDR + MIB
-    base = sum(p.size for p in fixed)
-    if early > base:
-        fixed.append(Part("unpacking", early - base, "what the kernel needs more while it unpacks itself"))
-        base = early
-    # Every page of the reservation has its struct page, and they lie in the reservation too: r = base + r/64 + r/512.
-    whole = base * 512 // (512 - 8 - 1)
-    fixed.append(Part("struct-pages", whole * _STRUCT_PAGE // _PAGE, "64 bytes for each page of the reservation"))
-    fixed.append(Part("page-tables", whole - base - fixed[-1].size, "8 bytes for each page of the reservation"))
+    moments = {name: _with_struct_pages(parts) for name, parts in _moments(setup)}
+    moment = max(moments, key=lambda name: sum(p.size for p in moments[name]))
+    fixed = moments[moment]
+    least = sum(p.size for p in fixed)
     extra = [
         Part("bitmap", min(setup.ram // _BITMAP_SHARE, _BITMAP_MAX), "makedumpfile: 2 bits a page, at most", False),
         Part("page-cache", _DUMP_CACHE, "pages of the dump on their way to the disk", False),
         Part("low", setup.low, "swiotlb and DMA pools", False),
         Part("luks", setup.luks, "memory cost of the key derivation", False),
     ]  # fmt: skip
-    need = whole + sum(p.size for p in extra)
+    need = least + sum(p.size for p in extra)
     recommended = align_up(need + need * _MARGIN[0] // _MARGIN[1], 16 * MIB)
     extra.append(Part("margin", recommended - need, "a tenth, up to whole 16 MiB", False))
-    parts = tuple(p for p in (*fixed, *extra) if p.size)
-    return Estimate(parts, whole, recommended)
+    return Estimate(tuple(p for p in (*fixed, *extra) if p.size), least, recommended, moment)
 
 
-@dataclass(frozen=True, slots=True)
-class DefaultTable:
-    """What a distribution reserves by default.
-
-    Attributes:
-        name: Distribution and releases.
-        arch: Architecture.
-        spec: The value of crashkernel=.
-        source: Where it stands.
-    """
-
-    name: str
-    arch: str
-    spec: str
-    source: str
-
-
-DEFAULT_TABLES = (
-    DefaultTable("RHEL 8", "x86_64", "1G-4G:160M,4G-64G:192M,64G-1T:256M,1T-:512M", "kernel, crashkernel=auto"),
-    DefaultTable("RHEL 9", "x86_64", "1G-4G:192M,4G-64G:256M,64G-:512M", "kdumpctl get-default-crashkernel"),
-    DefaultTable("RHEL 10, Fedora", "x86_64", "2G-64G:256M,64G-:512M", "kdump-utils, kdump-lib.sh"),
-    DefaultTable("RHEL 9", "arm64", "1G-4G:256M,4G-64G:320M,64G-:576M", "kdumpctl get-default-crashkernel"),
-    DefaultTable("RHEL 10, Fedora", "arm64", "2G-4G:256M,4G-64G:320M,64G-:576M", "kdump-utils, kdump-lib.sh"),
-    DefaultTable("Debian", "x86_64", "384M-:128M", "kdump-tools, kdump-tools.grub.cfg"),
-    DefaultTable("Debian", "arm64", "384M-:128M", "kdump-tools, kdump-tools.grub.cfg"),
-    DefaultTable(
-        "Ubuntu 24.10", "x86_64", "2G-4G:320M,4G-32G:512M,32G-64G:1024M,64G-128G:2048M,128G-:4096M", "kdump-tools"
-    ),
-)
-# SLES has no table: its kdumptool calibrate computes a high and a low part for the machine it runs on.
+def _moments(setup: CaptureSetup) -> Iterator[tuple[str, list[Part]]]:
+    kexec = list(_kexec_parts(setup))
+    archive = Part("initrd", setup.initrd, "the archive, until it is unpacked")
+    files = Part("initramfs", setup.unpacked, "its files in memory")
+    kernel = Part("kernel", setup.kernel, "the kernel with its init part")
+    trace = Part("trace-files", _TRACE_FILES * setup.trace_files, "a file for each trace event, before 6.6; measured")
+    cpus = Part("per-cpu", setup.cpus * _PER_CPU, f"{setup.cpus} CPUs; measured")
+    unpacking = Part("unpacking", setup.unpacking, "the kernel while it unpacks itself (init_size)")
+    yield "loading", [unpacking, archive, *kexec]
+    starting = Part("starting", _STARTING, "first slabs, pools and reserves of drivers; measured")
+    yield "starting", [kernel, archive, files, cpus, starting, trace, *kexec]
+    if setup.half:
+        early = Part("early", _EARLY, "per-CPU area of the first CPU, hash tables; measured")
+        areas = Part("per-cpu", setup.cpus * _PER_CPU_EARLY, f"areas of {setup.cpus} CPUs; measured")
+        spare = Part("tmpfs-half", setup.unpacked, "the files' tmpfs takes half of the memory; a ramfs takes all")
+        yield "file-system", [kernel, archive, files, spare, early, areas, *kexec]
+    stays = Part("runtime", _RUNTIME, "slabs, drivers, reserves; measured")
+    programs = Part("user-space", _USER, "the first programs; measured")
+    running = Part("kernel", setup.running, "the running kernel")
+    yield "running", [running, files, cpus, stays, programs, trace, *kexec]
 
 
-def defaults_for(arch: str, ram: int) -> list[tuple[DefaultTable, int]]:
-    """Return what each distribution would reserve on a machine, with the table; RAM counts in whole 128 MiB, up."""
-    from kexeckit.formats.crashkernel_spec import RangedSize, parse_crashkernel
+def _kexec_parts(setup: CaptureSetup) -> Iterator[Part]:
+    # What the first kernel and the loader take out of the region.
+    ram = max(setup.ram, GIB)
+    form = FOUR_LEVELS if ram <= FOUR_LEVELS.limit else TableFormat(5)
+    tables = count_kernel_tables(RangeSet([MemRange(0, ram)]), (), LeafRule(LEAF_1G, only_full=True), form)
+    yield Part("elfcorehdr", _ELFCOREHDR, "headers of the old memory; at most, by kexec_file_load since 6.6")
+    yield Part("segments", _SEGMENTS, "purgatory, boot_params, setup_data")
+    yield Part("kexec-pages", tables.size + _CONTROL, "identity page tables (1 GiB leaves), control pages")
 
-    total = align_up(ram, 128 * MIB)
-    out = []
-    for table in DEFAULT_TABLES:
-        spec = parse_crashkernel(table.spec)
-        if table.arch == arch and isinstance(spec, RangedSize):
-            out.append((table, spec.size_for(total)))
-    return out
+
+def _with_struct_pages(parts: list[Part]) -> list[Part]:
+    # They lie in the region, whose size decides how many there are: grow until it is enough.
+    if parts[0].name == "unpacking":
+        return parts
+    base = sum(p.size for p in parts) + _PAGE_TABLES
+    sections = 1
+    while align_up(base + (sections + _MORE_SECTIONS) * _SECTION_PAGES, _SECTION) // _SECTION > sections:
+        sections += 1
+    size = (sections + _MORE_SECTIONS) * _SECTION_PAGES
+    return [
+        *parts,
+        Part("struct-pages", size, "2 MiB for each section of 128 MiB that has memory"),
+        Part("page-tables", _PAGE_TABLES, "of the direct mapping"),
+    ]
