@@ -161,3 +161,35 @@ def test_the_same_from_a_tar(commands: Commands) -> None:
         tar.add(commands.at("root"), "sosreport-x")
     a = json.loads(commands.plan("--panic", "--json", root="capture.tar.xz").out)
     assert a["e820"] == document(commands, "--panic")["e820"]
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "words"),
+    [
+        (b"junk" * 100, 65, "are no EFI memory map"),
+        (bytes(480), 2, "--efi-map"),
+        (None, 69, "no such file"),
+    ],
+)
+def test_an_efi_map_that_is_none(commands: Commands, data: bytes | None, code: int, words: str) -> None:
+    """Damaged, without a descriptor, absent: one line each."""
+    if data is not None:
+        commands.put("map", data)
+    ended = commands.plan("--efi-map", commands.at("map"))
+    assert (ended.code, words in ended.message) == (code, True)
+
+
+@pytest.mark.parametrize("event", ["", "add", "add 5", "grow 0-5", "add 5-1", "add 0-0x1ffffffffffffffffff", "add a-b"])
+def test_an_event_that_is_none(commands: Commands, event: str) -> None:
+    """Usage: exit 2 in one line."""
+    assert commands.plan("--panic", "--after", event).code == 2
+    assert commands.plan("--panic", "--after", event).message
+
+
+def test_cost_and_events_are_shown_where_asked_for(commands: Commands) -> None:
+    """In text and in the document, and nowhere else."""
+    more = ("--panic", "--page-tables", "--after", "add 0x150000000-0x160000000")
+    text, plain = commands.plan(*more), commands.plan("--panic")
+    assert (text.code, text.err) == (0, "")
+    assert len(text.out) > len(plain.out)
+    assert set(document(commands, *more)) - set(document(commands, "--panic")) == {"cost", "after"}

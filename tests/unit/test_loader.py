@@ -1,6 +1,8 @@
 """Load, unload and jump on a kernel with a kernel's order of work: the new image is in, or the old state stands."""
 
 import errno
+import fcntl
+import os
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -310,3 +312,50 @@ def test_only_some_refusals_let_auto_try_the_other_call(code: int, falls: bool) 
     """Those that say "not by this call"; no other error at all."""
     assert may_fall_back(SystemCallError("kexec_load", code, "x")) is falls
     assert not may_fall_back(KexeckitError("x"))
+
+
+def is_locked(bench: Bench) -> bool:
+    """Whether another process would have to wait."""
+    fd = os.open(bench.loader.records, os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_only_one_process_at_a_time_loads(bench: Bench, fails: bool) -> None:
+    """From before the call until the record is written: records come in the order of the images."""
+    seen = []
+
+    def look() -> None:
+        seen.append(is_locked(bench))
+        if fails:
+            raise OSError(errno.EBUSY, "busy")
+
+    bench.kernel.during = look
+    if fails:
+        with pytest.raises(SystemCallError):
+            bench.load("new")
+    else:
+        bench.load("new")
+    assert seen == [True]
+    assert not is_locked(bench)
+
+
+def test_a_state_that_cannot_be_read_counts_as_lost(bench: Bench) -> None:
+    """An image that is put back over itself does no harm; one that is not put back does."""
+    bench.load("old")
+
+    def late() -> None:
+        bench.kernel.during = lambda: None
+        (bench.folder / "root/sys/kernel/kexec_crash_loaded").unlink()
+        raise OSError(errno.ENOMEM, "x")
+
+    bench.kernel.during = late
+    with pytest.raises(SystemCallError, match="it was put back"):
+        bench.load("new")
+    assert bench.kernel.calls[-2:] == ["load", "load"]

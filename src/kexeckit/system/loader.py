@@ -29,6 +29,7 @@ from kexeckit.system.record import (
     LoadRecord,
     drop_record,
     read_record,
+    records_locked,
     resume_record,
     suspend_record,
     write_record,
@@ -72,6 +73,7 @@ class Loader:
         """
         record = LoadRecord.of(plan, request)
         with ExitStack() as stack:
+            stack.enter_context(records_locked(self.records))
             call = self._prepared(plan, request, stack)
             back = self._way_back(record, call, stack)
             with signals_held():
@@ -83,7 +85,7 @@ class Loader:
         Raises:
             SystemCallError: The kernel refused.
         """
-        with signals_held():
+        with records_locked(self.records), signals_held():
             try:
                 self.kernel.unload(panic=panic)
             except OSError as error:

@@ -10,7 +10,8 @@ record, and "not known" is the answer. A record whose slot is empty is stale and
 
 import json
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -97,6 +98,20 @@ class LoadRecord:
         )
 
 
+@contextmanager
+def records_locked(folder: str) -> Iterator[None]:
+    """Let only one process at a time load or unload, or records would be written in another order than images.
+
+    Another one is waited for. Where the folder cannot be made or locked, there are no records to protect.
+    """
+    fd = _locked(folder)
+    try:
+        yield
+    finally:
+        if fd is not None:
+            os.close(fd)
+
+
 def suspend_record(folder: str, *, panic: bool) -> None:
     """Set the slot's record aside, because what it says is about to become uncertain."""
     at = _path(folder, panic=panic)
@@ -144,6 +159,24 @@ def drop_record(folder: str, *, panic: bool) -> None:
     for name in (at, at.with_suffix(_ASIDE)):
         with suppress(OSError):
             name.unlink(missing_ok=True)
+
+
+def _locked(folder: str) -> int | None:
+    import fcntl
+
+    try:
+        Path(folder).mkdir(mode=0o755, parents=True, exist_ok=True)
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+    except BaseException as error:
+        os.close(fd)
+        if not isinstance(error, OSError):
+            raise
+        return None
+    return fd
 
 
 def _path(folder: str, *, panic: bool) -> Path:
