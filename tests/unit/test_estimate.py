@@ -22,8 +22,8 @@ def setup(**values: int) -> CaptureSetup:
     """Return a setup with a kernel of 44 MiB and a small initramfs."""
     usual = {"unpacking": 56 * MIB, "kernel": 44 * MIB, "running": 39 * MIB, "initrd": 8 * MIB, "unpacked": 24 * MIB}
     words = {**usual, **values}
-    half, trace = bool(words.pop("half", 1)), bool(words.pop("trace", 0))
-    return CaptureSetup(**words, half=half, trace_files=trace)
+    half, trace, room = bool(words.pop("half", 1)), bool(words.pop("trace", 0)), bool(words.pop("room", 1))
+    return CaptureSetup(**words, half=half, trace_files=trace, hotplug_room=room)
 
 
 def test_the_parts_add_up() -> None:
@@ -38,6 +38,7 @@ def test_every_part_counts() -> None:
     """More of anything needs more."""
     least, recommended = estimate(setup()).least, estimate(setup()).recommended
     assert estimate(setup(cpus=8)).least > least
+    assert estimate(setup(room=0)).least < least
     small = {"initrd": MIB, "unpacked": MIB}
     assert estimate(setup(**small, trace=1)).least > estimate(setup(**small)).least
     assert estimate(setup(initrd=40 * MIB)).least >= least + 32 * MIB

@@ -27,7 +27,7 @@ class KernelBehaviour:
         file_load_kho: kexec_file_load knows KHO: room in the boot_params buffer, normal images in scratch areas.
         file_load_cma: kexec_file_load first tries to get each buffer of a normal image from the CMA area.
         purgatory_bufsz: Bytes with content of the purgatory that Debian's amd64 kernels carry; its stack adds a page.
-        trace_files_on_demand: Files of trace events are made when looked at, not at boot (8 MiB of inodes and names).
+        trace_files_on_demand: Files of trace events are made when looked at, not at boot (7 MiB of inodes and names).
         elfcorehdr_hotplug_room: kexec_file_load leaves room in the elfcorehdr for hot-added CPUs and memory.
         note_per_possible_cpu: The elfcorehdr has a PT_NOTE per possible CPU instead of per present CPU.
         exclude_stops_at_partial: crash_exclude_mem_range() gives up after the first partial overlap.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kexeckit.errors import FileAccessError, InputError, UsageError
 from kexeckit.formats.bzimage import BzImage, parse_bzimage
-from kexeckit.kernel.behaviour import behaviour_of
+from kexeckit.kernel.behaviour import KernelBehaviour, behaviour_of
 from kexeckit.kernel.crashkernel.estimate import CaptureSetup, kernel_sizes
 from kexeckit.kernel.version import parse_kernel_version
 from kexeckit.memory.units import MIB
@@ -79,6 +79,7 @@ def capture_setup_of(
         InputError: The kernel is no bzImage, or the archive is damaged.
     """
     image = parse_bzimage(kernel, name)
+    behaviour = _behaviour(image.release)
     starting, running = kernel_sizes(_unpacked_kernel(kernel, image))
     return CaptureSetup(
         unpacking=image.init_size,
@@ -90,17 +91,18 @@ def capture_setup_of(
         ram=machine.ram,
         low=machine.low,
         luks=machine.luks,
-        trace_files=_has_trace_files(image.release),
+        trace_files=not behaviour.trace_files_on_demand,
+        hotplug_room=behaviour.elfcorehdr_hotplug_room,
         half=machine.half,
     )
 
 
-def _has_trace_files(release: str) -> bool:
+def _behaviour(release: str) -> KernelBehaviour:
     # An image that does not say its release is taken for a new one.
     try:
-        return not behaviour_of(parse_kernel_version(release)).trace_files_on_demand
+        return behaviour_of(parse_kernel_version(release))
     except UsageError:
-        return False
+        return KernelBehaviour(trace_files_on_demand=True, elfcorehdr_hotplug_room=True)
 
 
 def _unpacked_kernel(data: bytes, image: BzImage) -> int:

@@ -34,7 +34,7 @@ from kexeckit.memory.units import GIB, KIB, MIB, PAGE_SIZE, align_up
 # Measured with Debian's cloud kernels, see docs/accuracy.md: what a kernel takes while its drivers start (first slabs,
 # memory pools, reserves), of which a smaller part stays; what it has taken when the root file system is mounted; the
 # programs of a small initramfs.
-_STARTING = 18 * MIB
+_STARTING = 16 * MIB
 _RUNTIME = 12 * MIB
 _EARLY = 2 * MIB
 _USER = 4 * MIB
@@ -42,9 +42,9 @@ _USER = 4 * MIB
 _PER_CPU_EARLY = 264 * KIB
 _PER_CPU = MIB
 # Inodes and names of all trace events, where they are made at boot.
-_TRACE_FILES = 8 * MIB
+_TRACE_FILES = 7 * MIB
 # The kernel as a share of its unpacked file (which has relocations, but no bss), with and without its init part.
-_IMAGE_SHARE = (163, 200)
+_IMAGE_SHARE = (80, 100)
 _RUNNING_SHARE = (71, 100)
 # SPARSEMEM_VMEMMAP: each section of 128 MiB that has any RAM gets all of its struct pages, 64 bytes for 4 KiB.
 _SECTION = 128 * MIB
@@ -55,8 +55,10 @@ _MORE_SECTIONS = 2
 _PAGE_TABLES = 64 * KIB
 # purgatory, boot_params with the command line, setup_data.
 _SEGMENTS = 128 * KIB
-# Room for 8192 CPUs and 8192 memory ranges, 56 bytes each: CONFIG_NR_CPUS_DEFAULT, CONFIG_CRASH_MAX_MEMORY_RANGES.
-_ELFCOREHDR = 900 * KIB
+# Where kexec_file_load leaves room for hotplug: 56 bytes each for 8192 CPUs (CONFIG_NR_CPUS_DEFAULT) and 8192 memory
+# ranges (CONFIG_CRASH_MAX_MEMORY_RANGES); else for what there is, here 1024 CPUs and a few ranges.
+_ELFCOREHDR_ROOM = 900 * KIB
+_ELFCOREHDR = 60 * KIB
 # A code page and a copy of vmcoreinfo's page, besides the tables.
 _CONTROL = 2 * PAGE_SIZE
 _BITMAP_SHARE = 4096 * 8 // 2
@@ -80,6 +82,7 @@ class CaptureSetup:
         low: Bytes of swiotlb and DMA pools, where the reservation lies high and they are needed.
         luks: Bytes that opening an encrypted dump target takes (memory cost of its key derivation).
         trace_files: The kernel makes the files of its trace events at boot.
+        hotplug_room: kexec_file_load leaves room in the elfcorehdr for what is plugged later.
         half: The initramfs goes to a tmpfs, which takes half of the memory; with rootfstype=ramfs it does not.
     """
 
@@ -93,6 +96,7 @@ class CaptureSetup:
     low: int = 0
     luks: int = 0
     trace_files: bool = False
+    hotplug_room: bool = True
     half: bool = True
 
     def __post_init__(self) -> None:
@@ -205,7 +209,10 @@ def _kexec_parts(setup: CaptureSetup) -> Iterator[Part]:
     ram = max(setup.ram, GIB)
     form = FOUR_LEVELS if ram <= FOUR_LEVELS.limit else TableFormat(5)
     tables = count_kernel_tables(RangeSet([MemRange(0, ram)]), (), LeafRule(LEAF_1G, only_full=True), form)
-    yield Part("elfcorehdr", _ELFCOREHDR, "headers of the old memory; at most, by kexec_file_load since 6.6")
+    if setup.hotplug_room:
+        yield Part("elfcorehdr", _ELFCOREHDR_ROOM, "headers of the old memory; at most, by kexec_file_load since 6.6")
+    else:
+        yield Part("elfcorehdr", _ELFCOREHDR, "headers of the old memory; for up to 1024 CPUs")
     yield Part("segments", _SEGMENTS, "purgatory, boot_params, setup_data")
     yield Part("kexec-pages", tables.size + _CONTROL, "identity page tables (1 GiB leaves), control pages")
 
