@@ -68,6 +68,12 @@ def _parts(found: Estimate) -> list[dict[str, Any]]:
     return [{"name": p.name, "size": p.size, "why": p.why, "least": p.least} for p in found.parts]
 
 
+def _verdict(size: int, found: Estimate) -> str:
+    if size >= found.recommended:
+        return "enough"
+    return "tight" if size >= found.least else "not enough"
+
+
 def _difference(smallest: int, found: Estimate) -> float:
     return round(100 * (found.least - smallest) / smallest, 1)
 
@@ -92,7 +98,7 @@ def render_estimate(found: Estimate, defaults: list[tuple[DefaultTable, int]]) -
             (
                 t.name,
                 format_size(size) if size else "nothing",
-                "enough" if size >= found.least else "not enough",
+                _verdict(size, found),
                 t.spec,
                 t.source,
             )

@@ -26,10 +26,10 @@ class DefaultTable:
     source: str
 
 
-_KDUMP_UTILS = "kdump-utils, kdump-lib.sh, kdump_get_arch_recommend_crashkernel()"
-_KDUMP_TOOLS = "kdump-tools, debian/kdump-tools.grub.cfg"
-_UBUNTU = "Ubuntu server documentation, kernel crash dump"
-_MEMORY = "from memory: not checked against a source"
+_KDUMP_UTILS = "kdump-utils, kdump-lib.sh"
+_KDUMP_TOOLS = "kdump-tools, its GRUB drop-in"
+_UBUNTU = "Ubuntu server documentation, issue 544"
+_MEMORY = "from memory, unchecked"
 _PPC64LE = "2G-4G:384M,4G-16G:512M,16G-64G:1G,64G-128G:2G,128G-:4G"
 
 DEFAULT_TABLES = (
