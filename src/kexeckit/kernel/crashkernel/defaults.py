@@ -28,7 +28,7 @@ class DefaultTable:
 
 _KDUMP_UTILS = "kdump-utils, kdump-lib.sh"
 _KDUMP_TOOLS = "kdump-tools, its GRUB drop-in"
-_UBUNTU = "Ubuntu server documentation, issue 544"
+_UBUNTU = "Ubuntu server documentation"
 _MEMORY = "from memory, unchecked"
 _PPC64LE = "2G-4G:384M,4G-16G:512M,16G-64G:1G,64G-128G:2G,128G-:4G"
 
