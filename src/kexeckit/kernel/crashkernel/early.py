@@ -35,7 +35,6 @@ from kexeckit.memory.units import GIB, KIB, MIB, PAGE_SIZE, align_down, align_up
 
 _LOW_MEGABYTE = MemRange(0, MIB)
 _X86 = ("x86_64", "i386")
-_CMA_ALIGN = 4 * MIB
 # Bytes of a struct page; what sparse_init() takes besides, at least; pages described by one byte of page table.
 _STRUCT_PAGE = 64
 _SECTION_TABLES = 72 * KIB
@@ -271,19 +270,21 @@ def _cma(memory: Memblock, held: list[Held], facts: ReservationInput) -> tuple[M
     if text[at : at + 1] == "@":
         start, at = parse_memory(text, at + 1)
         end = parse_memory(text, at + 1)[0] or end if text[at : at + 1] == "-" else end
-    size = align_up(size, _CMA_ALIGN)
-    where = _cma_place(memory, size, start, min(end, memory.end)) if size else None
+    size = align_up(size, facts.rules.cma_align)
+    where = _cma_place(memory, size, facts.rules.cma_align, clip(start, min(end, memory.end))) if size else None
     if where is None:
         return memory, held
     span = MemRange.from_size(where, size)
     return memory.reserve((span,)), [*held, Held(span, "CMA area", "cma=", "cma")]
 
 
-def _cma_place(memory: Memblock, size: int, start: int, end: int) -> int | None:
-    above = clip(4 * GIB, end)
+def _cma_place(memory: Memblock, size: int, align: int, asked: MemRange | None) -> int | None:
+    if asked is None:
+        return None
+    above = clip(4 * GIB, asked.end)
     if above and memory.end >= 4 * GIB + size:
-        found = memory.find(size, _CMA_ALIGN, above, bottom_up=True)
+        found = memory.find(size, align, above, bottom_up=True)
         if found is not None:
             return found
-    window = clip(start, align_down(end, _CMA_ALIGN))
-    return memory.find(size, _CMA_ALIGN, window) if window else None
+    window = clip(asked.start, align_down(asked.end, align))
+    return memory.find(size, align, window) if window else None

@@ -45,6 +45,7 @@ class CrashRules:
         after_numa: The reservation comes after NUMA set-up, so nodes border the search.
         mirror: Mirrored memory comes first: ``always`` or only with ``kernelcore=mirror``.
         cma_first: The default CMA area is reserved before.
+        cma_align: Alignment of that area and its size.
         sparse_first: struct pages are allocated before (arm64).
         section: Bytes of a memory section (arm64).
         fixed_checks: A given start is checked against memory and reservations one by one (arm64 before 5.19).
@@ -78,6 +79,7 @@ class CrashRules:
     after_numa: bool = True
     mirror: str = "always"
     cma_first: bool = True
+    cma_align: int = 4 * MIB
     sparse_first: bool = False
     section: int = GIB
     fixed_checks: bool = False
@@ -211,6 +213,13 @@ CHANGES = (
         (5, 12, 0),
         {"section": 128 * MIB},
         "arch/arm64/include/asm/sparsemem.h SECTION_SIZE_BITS, pages of 4 KiB",
+        "booted",
+    ),
+    CrashChange(
+        ("x86_64", "arm64"),
+        (5, 19, 0),
+        {"cma_align": 2 * MIB},
+        "include/linux/cma.h CMA_MIN_ALIGNMENT_PAGES: a page block, no longer the largest buddy order",
         "booted",
     ),
     CrashChange(
