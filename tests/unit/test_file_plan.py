@@ -11,6 +11,7 @@ from kexeckit.plan.facts import LoaderFacts
 from kexeckit.plan.file_plan import plan_file_load
 from kexeckit.plan.load_plan import Syscall
 from kexeckit.plan.segment import digest
+from kexeckit.render.plan import plan_document, render_plan
 
 FACTS = make_facts()
 
@@ -41,10 +42,20 @@ def test_an_unknown_release_is_not_guessed() -> None:
 
 
 def test_what_is_not_determined_is_said() -> None:
-    """A CMA area decides on 6.17 and later, and no file shows it."""
+    """A CMA area decides on 6.17 and later, and no file shows it: the image can be loaded all the same."""
     facts = replace(FACTS, release="7.2.0", loader=LoaderFacts(cma=True))
-    with pytest.raises(PlanError, match="not determined"):
-        plan_file_load(make_request(), facts)
+    plan = plan_file_load(make_request(), facts)
+    assert plan.segments == ()
+    assert plan.entry is None
+    assert any("CMA area" in text for text in plan.warnings)
+    assert "entry not determined" in render_plan(plan)
+    assert plan_document(plan)["entry"] is None
+
+
+def test_a_release_that_is_none_is_the_sources_fault() -> None:
+    """Where no option was given, the text comes from a file."""
+    with pytest.raises(InputError, match="not a kernel version"):
+        plan_file_load(make_request(), replace(FACTS, release="unknown"))
 
 
 def test_the_kernels_refusal_is_foretold() -> None:

@@ -95,9 +95,12 @@ def make_plan(args: Namespace, syscall: Syscall) -> Planned:
     Raises:
         KexeckitError: Any of its families.
     """
+    from kexeckit.kernel.version import parse_kernel_version
     from kexeckit.system.collect import collect_facts
     from kexeckit.system.sysroot import open_sysroot
 
+    if args.kernel_version:
+        parse_kernel_version(args.kernel_version)
     root = open_sysroot(args.root)
     facts = collect_facts(root, args.arch, args.kernel_version)
     if facts.arch != "x86_64":

@@ -77,7 +77,7 @@ def cost_of_plan(plan: LoadPlan, rules: MappingRules) -> PlanCost:
 def refusal_of(plan: LoadPlan, limits: ImageLimits) -> Refusal | None:
     """Say why the kernel would refuse a plan, or None."""
     raw = [RawSegment(s.range.start, s.memsz, s.bufsz, s.name) for s in plan.segments]
-    if plan.syscall is Syscall.FILE:
+    if plan.syscall is Syscall.FILE or plan.entry is None:
         return check_segments(raw, limits, crash=plan.panic)
     return check_kexec_load(plan.entry, raw, limits, crash=plan.panic)
 

@@ -6,14 +6,14 @@ that one table, one JSON document and one comparison serve both. Contents that t
 
 import errno
 
-from kexeckit.errors import PlanError, SystemCallError
+from kexeckit.errors import InputError, PlanError, SystemCallError, UsageError
 from kexeckit.formats.bzimage import BzImage, parse_bzimage
 from kexeckit.kernel.behaviour import behaviour_of
 from kexeckit.kernel.e820 import make_table, sanitized
 from kexeckit.kernel.file_load import PlacedBuffer, predict_file_load
 from kexeckit.kernel.file_load_handover import crash_memory_map, normal_memory_map
 from kexeckit.kernel.file_load_inputs import FileLoadFiles, FileLoadKernel, FileLoadMachine, X86Image
-from kexeckit.kernel.version import parse_kernel_version
+from kexeckit.kernel.version import KernelVersion, parse_kernel_version
 from kexeckit.memory.kind import kind_from_e820
 from kexeckit.memory.memmap import MemoryEntry, MemoryMap
 from kexeckit.memory.range import MemRange
@@ -33,7 +33,7 @@ def plan_file_load(request: LoadRequest, facts: MachineFacts) -> LoadPlan:
 
     Raises:
         InputError: The kernel or the initrd is not usable.
-        PlanError: The running kernel's version is not known, or a place is not determined.
+        PlanError: The running kernel's version is not known.
         SystemCallError: The kernel would refuse; carries its errno.
     """
     image = parse_bzimage(memoryview(request.kernel.data), request.kernel.source)
@@ -58,19 +58,26 @@ def plan_file_load(request: LoadRequest, facts: MachineFacts) -> LoadPlan:
         syscall=Syscall.FILE,
         panic=request.panic,
         arch=facts.arch,
-        entry=predicted.entry or 0,
+        entry=predicted.entry,
         cmdline=predicted.cmdline or "",
-        segments=tuple(_segment(b, request, image) for b in predicted.buffers),
+        segments=tuple(s for b in predicted.buffers if (s := _segment(b, request, image))),
         e820=_as_read(handed.entries),
         elfcorehdr=plan_core_header(facts, predicted.dumped) if request.panic else None,
         warnings=tuple(warnings),
     )
 
 
+def _version(release: str) -> KernelVersion:
+    try:
+        return parse_kernel_version(release)
+    except UsageError as error:
+        raise InputError("the kernel's release", str(error), remedy="give --kernel-version") from error
+
+
 def _kernel(facts: MachineFacts) -> FileLoadKernel:
     size = (facts.boot_params.efi.memdesc_size if facts.boot_params else 0) or _DEFAULT_DESCRIPTOR
     return FileLoadKernel(
-        behaviour=behaviour_of(parse_kernel_version(facts.release)),
+        behaviour=behaviour_of(_version(facts.release)),
         possible_cpus=facts.loader.possible_cpus,
         present_cpus=facts.loader.present_cpus,
         nr_cpus=facts.loader.nr_cpus,
@@ -91,9 +98,10 @@ def _image(image: BzImage) -> X86Image:
     )
 
 
-def _segment(buffer: PlacedBuffer, request: LoadRequest, image: BzImage) -> Segment:
+def _segment(buffer: PlacedBuffer, request: LoadRequest, image: BzImage) -> Segment | None:
+    # A buffer whose place is not determined is no reason not to load: the warnings say why it is missing here.
     if buffer.range is None:
-        raise PlanError(f"a prediction of kexec_file_load's {buffer.name}", f"not determined: {buffer.reason}")
+        return None
     if buffer.bufsz > buffer.memsz:
         # kernel/kexec_core.c, sanity_check_segment_list()
         cause = f"{buffer.name} has {buffer.bufsz} bytes for {buffer.memsz} bytes of memory (init_size in its header)"

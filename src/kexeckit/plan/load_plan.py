@@ -63,7 +63,7 @@ class LoadPlan:
         syscall: The call that it is meant for.
         panic: Whether it is a crash image.
         arch: As ``uname -m`` prints it.
-        entry: Physical address to which the old kernel jumps.
+        entry: Physical address to which the old kernel jumps; None where its own loader does not let it be determined.
         cmdline: The next kernel's whole command line.
         segments: In the order in which they were placed.
         e820: The next kernel's memory map.
@@ -74,7 +74,7 @@ class LoadPlan:
     syscall: Syscall
     panic: bool
     arch: str
-    entry: int
+    entry: int | None
     cmdline: str
     segments: tuple[Segment, ...]
     e820: MemoryMap

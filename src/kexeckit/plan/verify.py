@@ -118,9 +118,10 @@ def _covered(where: MemRange, ranges: list[tuple[int, int]]) -> bool:
 
 
 def _entry(plan: LoadPlan, _request: LoadRequest, _facts: MachineFacts) -> Iterator[Finding]:
-    inside = [s for s in plan.segments if s.range.start <= plan.entry < s.range.end]
+    entry = -1 if plan.entry is None else plan.entry
+    inside = [s for s in plan.segments if s.range.start <= entry < s.range.end]
     if [s.name for s in inside] != ["purgatory"]:
-        yield Finding("entry", f"the entry {plan.entry:#x} is not in the purgatory")
+        yield Finding("entry", f"the entry {entry:#x} is not in the purgatory")
 
 
 def _digests(plan: LoadPlan, _request: LoadRequest, _facts: MachineFacts) -> Iterator[Finding]:

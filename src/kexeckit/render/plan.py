@@ -31,7 +31,7 @@ def render_plan(plan: LoadPlan) -> str:
     """Return a plan as a person reads it: segments, reasons, the next kernel's map, old memory, command line."""
     what = "capture kernel (loaded into the crash region)" if plan.panic else "next kernel"
     parts = [
-        f"{what}, kexec{'_file' if plan.syscall == 'file' else ''}_load, entry {format_address(plan.entry)}",
+        f"{what}, kexec{'_file' if plan.syscall == 'file' else ''}_load, entry {_entry(plan.entry)}",
         "",
         _segments(plan.segments),
         "",
@@ -45,6 +45,10 @@ def render_plan(plan: LoadPlan) -> str:
         parts += ["", *_core(plan.elfcorehdr)]
     parts += ["", "command line", indented(plan.cmdline or "(empty)")]
     return "\n".join(parts)
+
+
+def _entry(entry: int | None) -> str:
+    return "not determined" if entry is None else format_address(entry)
 
 
 def _segments(segments: tuple[Segment, ...]) -> str:

@@ -90,6 +90,7 @@ class LinuxKernel:
             assert segment.content is not None
             slot.buf = _address(segment.content, keep)
             slot.bufsz, slot.mem, slot.memsz = segment.bufsz, segment.range.start, segment.memsz
+        assert plan.entry is not None
         flags = self._arch_flags() | (KEXEC_ON_CRASH if plan.panic else 0)
         self._call(0, plan.entry, len(table), ctypes.addressof(table), flags)
 
