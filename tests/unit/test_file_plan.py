@@ -9,6 +9,7 @@ from fakes import INITRD, build_bzimage, make_facts, make_request
 from kexeckit.errors import InputError, PlanError, SystemCallError
 from kexeckit.plan.facts import LoaderFacts
 from kexeckit.plan.file_plan import plan_file_load
+from kexeckit.plan.fingerprint import fingerprint
 from kexeckit.plan.load_plan import Syscall
 from kexeckit.plan.segment import digest
 from kexeckit.render.plan import plan_document, render_plan
@@ -50,6 +51,7 @@ def test_what_is_not_determined_is_said() -> None:
     assert any("CMA area" in text for text in plan.warnings)
     assert "entry not determined" in render_plan(plan)
     assert plan_document(plan)["entry"] is None
+    assert fingerprint(plan)
 
 
 def test_a_release_that_is_none_is_the_sources_fault() -> None:

@@ -8,7 +8,7 @@ import hashlib
 
 from kexeckit.plan.load_plan import LoadPlan
 
-_STABLE_CONTENT = ("kernel", "initrd")
+_STABLE_CONTENT = ("kernel", "initrd", "boot_params")
 
 
 def fingerprint(plan: LoadPlan) -> str:
@@ -34,7 +34,7 @@ def is_same_image(old: str, new: str, *, kernel_updates_header: bool) -> bool:
 
 
 def _image(plan: LoadPlan) -> list[str]:
-    parts = [str(plan.syscall), str(plan.panic), plan.arch, f"{plan.entry:#x}", plan.cmdline]
+    parts = [str(plan.syscall), str(plan.panic), plan.arch, str(plan.entry), plan.cmdline]
     parts += [f"{s.name} {s.range} {s.bufsz}" for s in plan.segments]
     parts += [f"{s.name} {s.sha256}" for s in plan.segments if s.name in _STABLE_CONTENT]
     return parts + [str(entry) for entry in plan.e820]
