@@ -50,6 +50,8 @@ def run(args: Namespace) -> int:
         print_document(_document(planned, cost, effects))
         return 0
     _print(planned, cost, effects)
+    if planned.plan.panic and not cost:
+        _print_taken(planned, args.kernel_version)
     print_warnings(planned.plan.warnings)
     return 0
 
@@ -83,6 +85,18 @@ def _print(planned: "Planned", cost: "PlanCost | None", effects: "list[HotplugEf
         from kexeckit.render.hotplug import render_hotplug
 
         print_text("\n" + render_hotplug(effects))
+
+
+def _print_taken(planned: "Planned", release: str | None) -> None:
+    # Who sizes a reservation wants to know what kexec itself takes out of it; the rest is behind --page-tables.
+    from kexeckit.cli.output import print_text
+    from kexeckit.errors import KexeckitError
+    from kexeckit.render.plan_cost import render_taken
+
+    try:
+        print_text("\n" + render_taken(_cost(planned, release)))
+    except KexeckitError as error:
+        print_text(f"\nwhat page tables take out of the crash reservation is not determined: {error}")
 
 
 def _cost(planned: "Planned", release: str | None) -> "PlanCost":

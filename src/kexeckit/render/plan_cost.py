@@ -65,6 +65,15 @@ def render_cost(cost: PlanCost) -> str:
     return "\n".join(parts)
 
 
+def render_taken(cost: PlanCost) -> str:
+    """Return in one line what kexec itself takes out of a crash reservation."""
+    image, tables = cost.image, cost.tables.pages.total
+    return (
+        f"kexec takes {format_size(image.total_pages * PAGE_SIZE)} more out of the crash reservation: "
+        f"{tables} pages of page tables, {image.total_pages - tables} other control pages (--page-tables shows them)"
+    )
+
+
 def _control(control: CrashControlPages) -> str:
     return (
         f"control pages: code {format_address(control.code)}, root table {format_address(control.tables.address(0))}, "
