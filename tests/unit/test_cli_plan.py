@@ -78,7 +78,7 @@ def test_ends_are_exclusive_and_digests_are_the_files(commands: Commands) -> Non
 def test_the_text_has_a_line_for_everything(commands: Commands) -> None:
     """Segments with their reasons, the next kernel's map, old memory, the command line; warnings apart."""
     ended = commands.plan("--panic", "--append", "quiet splash")
-    assert "more out of the crash reservation: " in ended.out
+    assert "more out of the crash reservation, " in ended.out
     found = document(commands, "--panic", "--append", "quiet splash")
     assert ended.code == 0
     for segment in found["segments"]:

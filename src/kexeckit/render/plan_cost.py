@@ -69,8 +69,8 @@ def render_taken(cost: PlanCost) -> str:
     """Return in one line what kexec itself takes out of a crash reservation."""
     image, tables = cost.image, cost.tables.pages.total
     return (
-        f"kexec takes {format_size(image.total_pages * PAGE_SIZE)} more out of the crash reservation: "
-        f"{tables} pages of page tables, {image.total_pages - tables} other control pages (--page-tables shows them)"
+        f"kexec takes {format_size(image.total_pages * PAGE_SIZE)} more out of the crash reservation, "
+        f"{tables} pages of page tables and {image.total_pages - tables} other control pages (see --page-tables)"
     )
 
 
