@@ -14,6 +14,8 @@ from pathlib import Path
 from kexeckit.errors import FileAccessError, KexeckitError, UsageError
 from kexeckit.formats.iomem import parse_iomem
 from kexeckit.system.boot_log import kernel_buffer
+from kexeckit.system.kernel_config import CONFIG_GZ, config_names
+from kexeckit.system.release import read_release
 from kexeckit.system.sysroot import Sysroot
 
 # Files, and folders (with a slash at the end) that are taken whole.
@@ -125,6 +127,7 @@ def _wanted(root: Sysroot) -> Iterator[str]:
         for child in root.listdir(parent) if root.exists(parent) else ():
             if child.startswith(mark) and child[len(mark) :].isdigit():
                 yield from (f"{parent}/{child}/{file}" for file in files)
+    yield next((n for n in config_names(read_release(root)) if root.exists(n)), CONFIG_GZ)
     yield _KCORE
 
 

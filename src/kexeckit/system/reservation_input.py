@@ -10,6 +10,7 @@ from dataclasses import replace
 from kexeckit.errors import InputError, KexeckitError, MaskedAddressesError, UnavailableError
 from kexeckit.formats.bootlog.boot import BootLog, parse_boot_log
 from kexeckit.formats.bootlog.early import initrd_size
+from kexeckit.formats.cmdline import values
 from kexeckit.formats.iomem import parse_iomem
 from kexeckit.formats.srat import parse_srat
 from kexeckit.kernel.crashkernel.facts import ReservationInput
@@ -25,6 +26,7 @@ from kexeckit.system.boot_files import (
 )
 from kexeckit.system.boot_log import read_boot_log
 from kexeckit.system.collect import BOOT_PARAMS, IOMEM
+from kexeckit.system.kernel_config import read_kernel_config
 from kexeckit.system.release import read_arch, read_release
 from kexeckit.system.sysroot import Sysroot
 from kexeckit.system.text import decode_text
@@ -67,10 +69,24 @@ def _from_root(root: Sysroot, asked: Asked) -> ReservationInput:
     if facts is None:
         facts = _facts_of_files(root, asked, problem)
     facts = _with_image(root, facts, log)
+    if values(facts.cmdline, "cma"):
+        facts = _with_config(root, facts)
     params = read_boot_params(root)
     if params and facts.rules.arch == "x86_64":
         facts = with_initrd(facts, params.initrd_address, params.initrd_size, root.label(BOOT_PARAMS))
     return facts
+
+
+def _with_config(root: Sysroot, facts: ReservationInput) -> ReservationInput:
+    # Only cma= asks for it. A configuration that cannot be read decides nothing, and the user hears of it.
+    try:
+        config = read_kernel_config(root)
+    except KexeckitError as error:
+        return replace(facts, notes=(*facts.notes, str(error)))
+    if not config:
+        return facts
+    source = f"{config.source}: CONFIG_DMA_CMA"
+    return replace(facts, dma_cma=config.on("CONFIG_DMA_CMA"), sources=(*facts.sources, source))
 
 
 def _facts_of_log(log: BootLog, asked: Asked) -> tuple[ReservationInput | None, InputError | None]:

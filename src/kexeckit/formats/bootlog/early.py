@@ -68,12 +68,16 @@ class Taken:
 
 def initrd(log: BootLog) -> Taken | None:
     """Return where the initrd is, after the kernel moved it where it did; None where no line says so."""
-    found = None
-    for line, m in log.matches(_RAMDISK):
-        found = found or _taken(m[2], m[3], "initrd", line.number, inclusive=bool(m[1]))
+    found = loaded_initrd(log)
     for line, m in log.matches(_NEW_RAMDISK):
         found = _taken(m[2], m[3], "initrd", line.number, inclusive=bool(m[1])) or found
     return found
+
+
+def loaded_initrd(log: BootLog) -> Taken | None:
+    """Return where the boot loader put the initrd, whether the kernel moved it or not."""
+    found = (_taken(m[2], m[3], "initrd", at.number, inclusive=bool(m[1])) for at, m in log.matches(_RAMDISK))
+    return next((taken for taken in found if taken), None)
 
 
 def initrd_size(log: BootLog) -> int | None:

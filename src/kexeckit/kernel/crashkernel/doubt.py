@@ -12,10 +12,12 @@ decide for it.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from kexeckit.formats.cmdline import values
 from kexeckit.kernel.crashkernel.early import EarlyMemory, early_memory
 from kexeckit.kernel.crashkernel.facts import KernelImage, ReservationInput
 from kexeckit.kernel.crashkernel.request import Request
 from kexeckit.kernel.crashkernel.search import Placement, place
+from kexeckit.kernel.crashkernel.words import unmodelled
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.units import MIB, align_down, align_up
@@ -48,7 +50,8 @@ class Doubt:
     """One thing that the source cannot show.
 
     Attributes:
-        what: Short name: ``firmware``, ``kernel``, ``initrd``, ``tops``, ``placement``.
+        what: Short name: ``firmware``, ``kernel``, ``initrd``, ``image-end``, ``tops``, ``cma``, ``words``,
+            ``placement``.
         text: In words, with what would decide.
         parts: Regions concerned.
         decides: The address is not determined because of it; otherwise it is a caveat.
@@ -72,6 +75,8 @@ def doubts(facts: ReservationInput, request: Request, early: EarlyMemory, placem
             _initrd(facts, placement),
             _image_end(facts, request, placement),
             _tops(facts, request, placement),
+            _cma(facts, request, placement),
+            _words(facts, placement),
         )
         if d
     )
@@ -206,6 +211,28 @@ def _tops(facts: ReservationInput, request: Request, placement: Placement) -> Do
         "memblock=debug would"
     )
     return _differing("tops", text, (placement, "they take next to nothing"), (other, f"they take {size >> 10} KiB"))
+
+
+def _cma(facts: ReservationInput, request: Request, placement: Placement) -> Doubt | None:
+    # Run the search again as on a kernel that ignores cma=.
+    if facts.dma_cma is not None or not values(facts.cmdline, "cma"):
+        return None
+    other = place(early_memory(replace(facts, dma_cma=False)).memory, request, facts.rules, facts.limits)
+    text = (
+        "cma= counts only on a kernel with CONFIG_DMA_CMA, and the source does not show whether this one has it; its "
+        "configuration (/proc/config.gz, /boot/config-*) or a boot with the word would"
+    )
+    return _differing("cma", text, (placement, "the kernel takes cma="), (other, "it ignores cma="))
+
+
+def _words(facts: ReservationInput, placement: Placement) -> Doubt | None:
+    found = list(unmodelled(facts))
+    if not found:
+        return None
+    parts = tuple(part for part, _ in placed(placement)) or ("main",)
+    rows = tuple(Candidate(p, r.start, r.start, 0, "the word changes nothing there") for p, r in placed(placement))
+    text = "; ".join(f"{name}: {effect}, which is not modelled" for name, effect in found)
+    return Doubt("words", f"{text}. A boot with the word would decide", parts, decides=True, candidates=rows)
 
 
 def _near_kernel(facts: ReservationInput, region: MemRange) -> bool:

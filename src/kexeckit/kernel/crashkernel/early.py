@@ -156,21 +156,13 @@ def _hotplug_cleared(memory: Memblock, facts: ReservationInput) -> tuple[Region,
     if not facts.hotplug:
         return memory.regions
     busy = {r.node for r in memory.regions if memory.reserved.overlapping(r.range)}
-    out: list[Region] = []
-    for region in memory.regions:
-        plain = replace(region, hotplug=False) if region.node in busy else region
-        last = out[-1] if out else None
-        if last and last.range.end == plain.range.start and replace(last, range=plain.range) == plain:
-            out[-1] = replace(last, range=MemRange(last.range.start, plain.range.end))
-        else:
-            out.append(plain)
-    return tuple(out)
+    return _rejoined(replace(r, hotplug=False) if r.node in busy else r for r in memory.regions)
 
 
 def _moves(facts: ReservationInput, spans: list[MemRange]) -> bool:
     # Whether the words that were changed move what the kernel places itself.
     seen = facts.seen_cmdline or ""
-    if [values(facts.cmdline, n) for n in ("cma", "hugetlb_cma")] != [values(seen, n) for n in ("cma", "hugetlb_cma")]:
+    if facts.dma_cma is not False and values(facts.cmdline, "cma") != values(seen, "cma"):
         return True
     if has_word(facts.cmdline, "movable_node") != has_word(seen, "movable_node"):
         return True
@@ -188,17 +180,47 @@ def _taken_at_top(memory: Memblock, held: list[Held], size: int) -> tuple[Memblo
 
 
 def _placed_anew(memory: Memblock, held: list[Held], facts: ReservationInput, tops: int) -> tuple[Memblock, list[Held]]:
-    covered = RangeSet(r.range for r in memory.regions)
     for was in facts.held:
-        if was.kind == "initrd" and was.range in covered:
-            memory, held = memory.reserve((was.range,)), [*held, was]
-        elif was.kind == "initrd":
-            memory, held = _put(memory, held, was, None)
+        if was.kind == "initrd":
+            memory, held = _initrd(memory, held, was)
     for was in sorted((h for h in facts.held if h.kind == "node-data"), key=lambda h: h.node):
         memory, held = _put(memory, held, _scaled(was, memory, facts), was.node)
     memory, held = _node_data(memory, held, facts.node_data)
     memory, held = _struct_pages(memory, held, facts, tops)
     return _cma(memory, held, facts)
+
+
+def _initrd(memory: Memblock, held: list[Held], was: Held) -> tuple[Memblock, list[Held]]:
+    # Where the boot loader put it, if that is all RAM, else as high as it fits: before nodes are known, so that no
+    # border of theirs is in its way.
+    #
+    #   RAM   |--- node 0 ---|--- node 1 ---|
+    #   initrd            |------- new ------|             |-- old: cut off by mem= --|
+    place = was.origin or was.range
+    if place in RangeSet(r.range for r in memory.regions):
+        return memory.reserve((place,)), [*held, replace(was, range=place)]
+    size = align_up(was.range.size, PAGE_SIZE)
+    at = replace(memory, regions=_without_nodes(memory.regions)).find(size, PAGE_SIZE, MemRange(0, 1 << 64))
+    if at is None:
+        return memory, held
+    span = MemRange.from_size(at, size)
+    return memory.reserve((span,)), [*held, replace(was, range=span, source=f"{was.source}, placed anew")]
+
+
+def _without_nodes(regions: tuple[Region, ...]) -> tuple[Region, ...]:
+    return _rejoined(replace(r, node=None, hotplug=False) for r in regions)
+
+
+def _rejoined(regions: Iterable[Region]) -> tuple[Region, ...]:
+    # Neighbours that are alike are one region.
+    out: list[Region] = []
+    for region in regions:
+        last = out[-1] if out else None
+        if last and last.range.end == region.range.start and replace(last, range=region.range) == region:
+            out[-1] = replace(last, range=MemRange(last.range.start, region.range.end))
+        else:
+            out.append(region)
+    return tuple(out)
 
 
 def _scaled(was: Held, memory: Memblock, facts: ReservationInput) -> Held:
@@ -260,6 +282,8 @@ def _node_data(memory: Memblock, held: list[Held], size: int) -> tuple[Memblock,
 
 def _cma(memory: Memblock, held: list[Held], facts: ReservationInput) -> tuple[Memblock, list[Held]]:
     # cma=size[@base[-limit]], the last one; an area that only the configuration asks for keeps its size.
+    if facts.dma_cma is False:
+        return memory, held
     asked = values(facts.cmdline, "cma")
     text = asked[-1] if asked else ""
     shown = [h for h in facts.held if h.kind == "cma"]

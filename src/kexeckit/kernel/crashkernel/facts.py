@@ -25,6 +25,7 @@ class Held:
             node, wherever that is); ``cma`` (placed by the kernel, depends on the command line).
         node: The node of ``node-data``.
         unsure: Bytes at its end that may be free, because its size is an estimate.
+        origin: Where the boot loader put it, if the kernel moved it; None where it did not.
     """
 
     range: MemRange
@@ -33,6 +34,7 @@ class Held:
     kind: str = "fixed"
     node: int = 0
     unsure: int = 0
+    origin: MemRange | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class ReservationInput:
         sources: What was read, in words, for the user.
         notes: What the user should know about the reading.
         xen_pv: The kernel runs as a Xen PV domain, which reserves nothing.
+        dma_cma: The kernel knows ``cma=`` (CONFIG_DMA_CMA); None where the source does not show it.
     """
 
     rules: CrashRules
@@ -114,3 +117,4 @@ class ReservationInput:
     sources: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     xen_pv: bool = False
+    dma_cma: bool | None = None

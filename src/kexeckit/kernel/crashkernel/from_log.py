@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from kexeckit.errors import InputError, UsageError
 from kexeckit.formats.bootlog.boot import BootLog
+from kexeckit.formats.bootlog.cma import knows_cma
 from kexeckit.formats.bootlog.efi import efi_map
 from kexeckit.formats.bootlog.memory import NodeRange, TableEntry, firmware_table, node_ranges, table_changes
 from kexeckit.formats.bootlog.numa import numa_refused, srat_of_log
@@ -92,6 +93,7 @@ def facts_from_log(log: BootLog, asked: Asked) -> ReservationInput:
         unshown=unshown,
         sources=(f"{log.source}: boot log of {version.release}",),
         notes=tuple(n for n in (log.note, *notes, *more) if n),
+        dma_cma=knows_cma(log),
         xen_pv=any(line.text.startswith("Booting paravirtualized kernel on Xen PV") for line in log.lines),
     )
 

@@ -7,6 +7,7 @@
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from kexeckit.formats.bootlog.boot import BootLog
 from kexeckit.formats.bootlog.early import (
@@ -16,6 +17,7 @@ from kexeckit.formats.bootlog.early import (
     initially_mapped_end,
     initrd,
     kernel_place,
+    loaded_initrd,
     mapping_tables,
     node_data,
     reserved_tables,
@@ -48,9 +50,10 @@ def held_by_log(log: BootLog, rules: CrashRules, ram: Sequence[MemRange], *, ran
         randomised: The kernel may have been put at a random place.
     """
     out = [_held(log, t, _pages(t.range)) for t in (*reserved_tables(log), *setup_data(log), *mapping_tables(log))]
-    disk = initrd(log)
+    disk, loaded = initrd(log), loaded_initrd(log)
     if disk:
-        out.append(_held(log, disk, _pages(disk.range), "initrd"))
+        moved = _pages(loaded.range) if loaded and loaded.range != disk.range else None
+        out.append(replace(_held(log, disk, _pages(disk.range), "initrd"), origin=moved))
     if rules.after_numa:
         others = sorted(h.range.start for h in out)
         out += [_held(log, t, _to_top(t.range, ram, others), "node-data") for t in node_data(log)]
