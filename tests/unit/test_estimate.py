@@ -3,12 +3,17 @@
 import gzip
 import json
 import lzma
+import shutil
+import struct
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kexeckit.cli.main import main
 from kexeckit.errors import InputError
+from kexeckit.formats.vmlinux import KernelMemory, parse_vmlinux
 from kexeckit.kernel.crashkernel.defaults import DEFAULT_TABLES, defaults_for
 from kexeckit.kernel.crashkernel.estimate import CaptureSetup, estimate, in_tmpfs, kernel_sizes
 from kexeckit.lab.cpio import file, format_cpio
@@ -23,7 +28,7 @@ def setup(**values: int) -> CaptureSetup:
     usual = {"unpacking": 56 * MIB, "kernel": 44 * MIB, "running": 39 * MIB, "initrd": 8 * MIB, "unpacked": 24 * MIB}
     words = {**usual, **values}
     half, trace, room = bool(words.pop("half", 1)), bool(words.pop("trace", 0)), bool(words.pop("room", 1))
-    return CaptureSetup(**words, half=half, trace_files=trace, hotplug_room=room)
+    return replace(CaptureSetup(**words), half=half, trace_files=trace, hotplug_room=room)  # type: ignore[arg-type]
 
 
 def test_the_parts_add_up() -> None:
@@ -117,12 +122,69 @@ def test_unpacked_size(pack: object) -> None:
     early = format_cpio([file("kernel/x86/microcode/a.bin", b"x" * 100)])
     main_part = format_cpio([file("init", b"y" * 5000), file("empty", b"")])
     assert callable(pack)
-    assert unpacked_size(early + pack(main_part), "initrd") == 4096 + 8192
+    assert unpacked_size(early + pack(main_part), "initrd") == (4096 + 8192, "")
 
 
-def test_unknown_compression_is_assumed() -> None:
-    """What cannot be unpacked here counts three times."""
-    assert unpacked_size(b"\x28\xb5\x2f\xfd" + b"z" * 996, "initrd") == 3000
+@pytest.mark.parametrize("program", ["zstd", "lz4"])
+def test_unpacked_size_by_a_program(program: str) -> None:
+    """What the standard library cannot unpack, the machine's own program does."""
+    if shutil.which(program) is None:
+        pytest.skip(f"the program {program} is not installed")
+    early = format_cpio([file("kernel/x86/microcode/a.bin", b"x" * 100)])
+    plain = format_cpio([file("init", b"y" * 5000)])
+    packed = subprocess.run([program, "-c"], input=plain, capture_output=True, check=True).stdout
+    assert unpacked_size(early + packed, "initrd") == (4096 + 8192, "")
+    with pytest.raises(InputError, match=f"damaged {program} data"):
+        unpacked_size(packed[:-8], "initrd")
+
+
+def test_what_nothing_unpacks_is_assumed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three times its size, and the answer says so."""
+    monkeypatch.setenv("PATH", "/nonexistent")
+    size, assumed = unpacked_size(b"\x02\x21\x4c\x18" + b"z" * 996, "initrd")
+    assert size == 3000
+    assert "lz4" in assumed
+    assert estimate(replace(setup(), assumed=(assumed,))).assumed == (assumed,)
+
+
+def vmlinux(*sections: tuple[bytes, int, int], loads: tuple[int, ...] = (30 * MIB, 12 * MIB)) -> bytes:
+    """Return an ELF file without content: (name, address, size) of sections, and the sizes of what is loaded."""
+    names = b"\0" + b"".join(name + b"\0" for name, _, _ in sections) + b".shstrtab\0"
+    at = 64 + 56 * len(loads)
+    rows = [(0, 0, 0, 0, 0, 0), *((names.find(b"\0" + n + b"\0") + 1, 1, 2, a, 0, s) for n, a, s in sections)]
+    rows.append((names.find(b".shstrtab"), 3, 0, 0, at, len(names)))
+    table = at + len(names)
+    ident = b"\x7fELF\x02\x01\x01" + bytes(9)
+    head = ident + struct.pack(
+        "<HHIQQQIHHHHHH", 2, 62, 1, 0, 64, table, 0, 64, 56, len(loads), 64, len(rows), len(rows) - 1
+    )
+    segments = b"".join(struct.pack("<IIQQQQQQ", 1, 7, 0, 0, 0, 0, size, 4096) for size in loads)
+    return head + segments + names + b"".join(struct.pack("<IIQQQQIIQQ", *row, 0, 0, 1, 0) for row in rows)
+
+
+def test_memory_of_a_kernel() -> None:
+    """What is loaded without the scratch area; the init part runs from .init.text to .bss."""
+    data = vmlinux(
+        (b".text", 0x81000000, 30 * MIB),
+        (b".init.text", 0x83001000, MIB),
+        (b".bss", 0x83301000, 4 * MIB),
+        (b".init.scratch", 0x83800000, 4 * MIB),
+    )
+    assert parse_vmlinux(data, "vmlinux") == KernelMemory(38 * MIB, 3 * MIB)
+    apart = vmlinux((b".data..percpu", 0, 5000), (b".init.text", 0x83001000, MIB), (b".bss", 0x83301000, MIB))
+    assert parse_vmlinux(apart, "vmlinux").init == 3 * MIB + 8192
+
+
+def test_a_kernel_without_sections_frees_nothing_that_is_known() -> None:
+    """The sum of what is loaded still counts."""
+    assert parse_vmlinux(vmlinux(), "vmlinux") == KernelMemory(42 * MIB, 0)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x7fELF\x02\x01" + bytes(80), vmlinux()[:150], vmlinux()[:-40]])
+def test_what_is_no_kernel(data: bytes) -> None:
+    """Empty, nothing to load, cut off in a table."""
+    with pytest.raises(InputError):
+        parse_vmlinux(data, "vmlinux")
 
 
 @pytest.mark.parametrize("data", [b"070701" + b"0" * 20, b"070701" + b"x" * 120, b"\x1f\x8b\x08" + b"a" * 30])

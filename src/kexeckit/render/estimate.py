@@ -17,6 +17,7 @@ def estimate_document(found: Estimate, defaults: list[tuple[DefaultTable, int]])
         "recommended": found.recommended,
         "moment": found.moment,
         "parts": _parts(found),
+        "assumed": list(found.assumed),
         "defaults": [
             {"name": t.name, "spec": t.spec, "size": size, "enough": size >= found.least, "source": t.source}
             for t, size in defaults
@@ -92,6 +93,7 @@ def render_estimate(found: Estimate, defaults: list[tuple[DefaultTable, int]]) -
         f"crashkernel={found.recommended // MIB}M",
         "",
         render_table(("part", "MiB", "why"), rows, frozenset((1,))),
+        *found.assumed,
     ]
     if defaults:
         verdict = (

@@ -3,28 +3,26 @@
 Source: Documentation/driver-api/early-userspace/buffer-format.rst; init/initramfs.c, unpack_to_rootfs().
 """
 
-import bz2
-import lzma
 import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from kexeckit.errors import FileAccessError, InputError, UsageError
 from kexeckit.formats.bzimage import BzImage, parse_bzimage
+from kexeckit.formats.vmlinux import parse_vmlinux
 from kexeckit.kernel.behaviour import KernelBehaviour, behaviour_of
 from kexeckit.kernel.crashkernel.estimate import CaptureSetup, kernel_sizes
 from kexeckit.kernel.version import parse_kernel_version
-from kexeckit.memory.units import MIB
+from kexeckit.system.unpack import compression, unpack
 
 _CPIO = b"070701"
 _CPIO_CRC = b"070702"
 _HEAD = 110
 _PAYLOAD = 0x248
 _SIZE = 4
-_LIMIT = 4096 * MIB
-# What dracut and initramfs-tools make grows about so much where the standard library cannot unpack it (zstd, lz4).
+_ELF = b"\x7fELF"
+# What dracut and initramfs-tools make grows about so much, where it cannot be unpacked.
 _USUAL_GROWTH = 3
 
 
@@ -80,13 +78,14 @@ def capture_setup_of(
     """
     image = parse_bzimage(kernel, name)
     behaviour = _behaviour(image.release)
-    starting, running = kernel_sizes(_unpacked_kernel(kernel, image))
+    starting, running, about_kernel = _kernel_memory(kernel, image)
+    unpacked, about_archive = unpacked_size(archive, archive_name)
     return CaptureSetup(
         unpacking=image.init_size,
         kernel=starting,
         running=running,
         initrd=len(archive),
-        unpacked=unpacked_size(archive, archive_name),
+        unpacked=unpacked,
         cpus=machine.cpus,
         ram=machine.ram,
         low=machine.low,
@@ -94,6 +93,7 @@ def capture_setup_of(
         trace_files=not behaviour.trace_files_on_demand,
         hotplug_room=behaviour.elfcorehdr_hotplug_room,
         half=machine.half,
+        assumed=tuple(text for text in (about_kernel, about_archive) if text),
     )
 
 
@@ -103,6 +103,26 @@ def _behaviour(release: str) -> KernelBehaviour:
         return behaviour_of(parse_kernel_version(release))
     except UsageError:
         return KernelBehaviour(trace_files_on_demand=True, elfcorehdr_hotplug_room=True)
+
+
+def _kernel_memory(data: bytes, image: BzImage) -> tuple[int, int, str]:
+    # Memory while it starts, memory once it runs, and what had to be assumed.
+    offset, length = struct.unpack_from("<II", data, _PAYLOAD)
+    payload = data[image.setup_size + offset : image.setup_size + offset + length]
+    inner: bytes | None = payload if payload.startswith(_ELF) else None
+    if compression(payload):
+        # All formats but gzip's have the size appended, which their programs take for garbage.
+        inner, _ = unpack(payload if compression(payload) == "gzip" else payload[:-_SIZE], image.source)
+    if inner is not None:
+        found = parse_vmlinux(inner, image.source)
+        return found.whole, found.whole - found.init, ""
+    kind = compression(payload) or "an unknown format"
+    starting, running = kernel_sizes(_unpacked_kernel(data, image))
+    return (
+        starting,
+        running,
+        f"{image.source}: packed as {kind}, which nothing here unpacks: its usual share is assumed",
+    )
 
 
 def _unpacked_kernel(data: bytes, image: BzImage) -> int:
@@ -117,11 +137,11 @@ def _unpacked_kernel(data: bytes, image: BzImage) -> int:
     return size if length < size <= image.init_size else image.init_size
 
 
-def unpacked_size(archive: bytes, source: str) -> int:
-    """Return the bytes that an initramfs takes once unpacked, whole pages for each file.
+def unpacked_size(archive: bytes, source: str) -> tuple[int, str]:
+    """Return the bytes that an initramfs takes once unpacked, whole pages for each file; and what had to be assumed.
 
-    Concatenated archives (early microcode in front) are followed. Where the compression is one that the standard
-    library does not know, three times the compressed size is assumed.
+    Concatenated archives (early microcode in front) are followed. Where nothing on this machine can unpack it, three
+    times the packed size is assumed, and the text says so; else it is empty.
 
     Raises:
         InputError: The archive is damaged.
@@ -135,11 +155,17 @@ def unpacked_size(archive: bytes, source: str) -> int:
             size, at = _cpio(archive, at, source)
             total += size
             continue
-        inner, at = _unpacked(archive, at, source)
+        rest = archive[at:] if at else archive
+        inner, taken = unpack(rest, source)
         if inner is None:
-            return total + (len(archive) - at) * _USUAL_GROWTH
+            kind = compression(rest) or "an unknown format"
+            assumed = (
+                f"{source}: packed as {kind}, which nothing here unpacks: {_USUAL_GROWTH} times its size is assumed"
+            )
+            return total + len(rest) * _USUAL_GROWTH, assumed
         total += sum(_all(inner, source))
-    return total
+        at += taken
+    return total, ""
 
 
 def _all(archive: bytes, source: str) -> Iterator[int]:
@@ -169,25 +195,6 @@ def _cpio(data: bytes, at: int, source: str) -> tuple[int, int]:
         if data[begin : begin + name].rstrip(b"\0") == b"TRAILER!!!":
             return total, at
         total += -(-size // 4096) * 4096
-
-
-def _unpacked(data: bytes, at: int, source: str) -> tuple[bytes | None, int]:
-    # The archive inside a compressed one and where that ends; None where it cannot be unpacked here.
-    head = data[at : at + 6]
-    tool: zlib._Decompress | bz2.BZ2Decompressor | lzma.LZMADecompressor
-    if head[:2] == b"\x1f\x8b":
-        tool = zlib.decompressobj(31)
-    elif head[:3] == b"BZh":
-        tool = bz2.BZ2Decompressor()
-    elif head == b"\xfd7zXZ\0" or head[:3] == b"]\0\0":
-        tool = lzma.LZMADecompressor()
-    else:
-        return None, at
-    try:
-        inner = tool.decompress(data[at:], _LIMIT)
-    except (zlib.error, OSError, lzma.LZMAError, EOFError) as error:
-        raise InputError(source, f"the compressed part at byte {at} is damaged: {error}") from error
-    return inner, len(data) - len(tool.unused_data)
 
 
 def _bytes(name: str) -> bytes:

@@ -84,6 +84,7 @@ class CaptureSetup:
         trace_files: The kernel makes the files of its trace events at boot.
         hotplug_room: kexec_file_load leaves room in the elfcorehdr for what is plugged later.
         half: The initramfs goes to a tmpfs, which takes half of the memory; with rootfstype=ramfs it does not.
+        assumed: What could not be read and was assumed, in words.
     """
 
     unpacking: int
@@ -98,6 +99,7 @@ class CaptureSetup:
     trace_files: bool = False
     hotplug_room: bool = True
     half: bool = True
+    assumed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         sizes = (self.unpacking, self.kernel, self.running, self.initrd, self.unpacked, self.ram, self.low, self.luks)
@@ -131,12 +133,14 @@ class Estimate:
         least: Bytes without which the capture kernel does not come up.
         recommended: Bytes to reserve.
         moment: What needs `least`: ``loading``, ``starting``, ``file-system`` or ``running``.
+        assumed: What could not be read and was assumed, in words.
     """
 
     parts: tuple[Part, ...]
     least: int
     recommended: int
     moment: str
+    assumed: tuple[str, ...] = ()
 
 
 def kernel_sizes(unpacked: int) -> tuple[int, int]:
@@ -179,7 +183,7 @@ def estimate(setup: CaptureSetup) -> Estimate:
     need = least + sum(p.size for p in extra)
     recommended = align_up(need + need * _MARGIN[0] // _MARGIN[1], 16 * MIB)
     extra.append(Part("margin", recommended - need, "a tenth, up to whole 16 MiB", False))
-    return Estimate(tuple(p for p in (*fixed, *extra) if p.size), least, recommended, moment)
+    return Estimate(tuple(p for p in (*fixed, *extra) if p.size), least, recommended, moment, setup.assumed)
 
 
 def _moments(setup: CaptureSetup) -> Iterator[tuple[str, list[Part]]]:
