@@ -1,5 +1,6 @@
 """A predicted reservation as text and as a JSON document; decides nothing."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kexeckit.kernel.crashkernel.advice import fits, user_space
@@ -7,6 +8,7 @@ from kexeckit.kernel.crashkernel.doubt import Candidate
 from kexeckit.kernel.crashkernel.explain import Reason, explain
 from kexeckit.kernel.crashkernel.predict import CrashRegion, Reservation
 from kexeckit.kernel.crashkernel.search import Tried
+from kexeckit.memory.range import MemRange
 from kexeckit.memory.units import format_size
 
 SCHEMA = "kexeckit/crashkernel/1"
@@ -35,14 +37,14 @@ def crashkernel_document(found: Reservation) -> dict[str, Any]:
 def render_crashkernel(found: Reservation) -> str:
     """Return the text: the outcome, the regions, then why."""
     lines = [f"crashkernel: {found.outcome}"]
-    lines += [_region(r) for r in found.regions]
+    lines += _regions(found.regions)
     if found.candidates:
         lines.append("possible addresses:")
         lines += [f"  {_candidate_text(c)}" for c in found.candidates]
     lines.append("why:")
     for reason in explain(found):
         lines.append(f"  {reason.text}")
-        lines += [f"    {_tried_text(t)}" for t in reason.tried[-_SHOWN:]]
+        lines += [f"    {text}" for text in _tried_texts(reason.tried)]
     lines.append("read from:")
     lines += [f"  {s}" for s in found.facts.sources]
     return "\n".join(lines)
@@ -81,10 +83,12 @@ def _candidate(candidate: Candidate, found: Reservation) -> dict[str, Any]:
     }
 
 
-def _region(region: CrashRegion) -> str:
-    if region.start is None:
-        return f"  {region.kind:<5}{format_size(region.size)} at an address that is not determined"
-    return f"  {region.kind:<5}{region.start:#012x}-{region.start + region.size - 1:#012x}  {format_size(region.size)}"
+def _regions(regions: Sequence[CrashRegion]) -> list[str]:
+    places = [
+        str(MemRange.from_size(r.start, r.size)) if r.start is not None else "address not determined" for r in regions
+    ]
+    width = max(map(len, places), default=0)
+    return [f"  {r.kind:<4} {at:<{width}} {format_size(r.size)}" for r, at in zip(regions, places, strict=True)]
 
 
 def _candidate_text(candidate: Candidate) -> str:
@@ -96,6 +100,14 @@ def _candidate_text(candidate: Candidate) -> str:
     return f"{candidate.part}: {candidate.start:#x}, if {candidate.when}"
 
 
-def _tried_text(tried: Tried) -> str:
-    node = "" if tried.free.region.node is None else f" node {tried.free.region.node}"
-    return f"free {tried.free.range}{node}: {tried.bound}"
+def _tried_texts(tried: Sequence[Tried]) -> Iterator[str]:
+    # Neighbours outside the window are one line; of the others the last ones are shown, in the order of the search.
+    inside = [t for t in tried if t.usable]
+    outside = len(tried) - len(inside)
+    if outside:
+        yield f"{outside} free {'range' if outside == 1 else 'ranges'} outside the window"
+    if len(inside) > _SHOWN:
+        yield f"{len(inside) - _SHOWN} more, too small as well; --json has them"
+    for each in inside[-_SHOWN:]:
+        node = "" if each.free.region.node is None else f" node {each.free.region.node}"
+        yield f"free {each.free.range}{node}: {each.bound}"

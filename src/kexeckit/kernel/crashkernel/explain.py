@@ -47,7 +47,7 @@ def _request(found: Reservation) -> Iterator[Reason]:
         yield Reason("message", f"the kernel says: {text}")
     if found.problem:
         yield Reason("request", found.problem, finding=True)
-    total = f"RAM counts {found.early.total} bytes"
+    total = f"RAM counts {format_size(found.early.total)} ({found.early.total} bytes)"
     rounded = f", compared with range rules as {request.total} bytes" if request.total != found.early.total else ""
     yield Reason("total", total + rounded)
 

@@ -16,7 +16,7 @@ from kexeckit.kernel.crashkernel.request import Request
 from kexeckit.kernel.crashkernel.rules import CrashRules
 from kexeckit.kernel.memblock import Free, Memblock, fit
 from kexeckit.memory.range import MemRange, clip
-from kexeckit.memory.units import GIB, MIB, is_power_of_two
+from kexeckit.memory.units import GIB, MIB, format_size, is_power_of_two
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +210,8 @@ def _why_not(usable: MemRange, attempt: Attempt, at: int | None) -> str:
     if at is not None:
         return "other memory comes first"
     if usable.size < attempt.size:
-        return f"too small: {usable.size // MIB} MiB of {attempt.size // MIB} MiB"
-    return f"too small once the start is a multiple of {attempt.window.align // MIB} MiB"
+        return f"too small: {format_size(usable.size)} of {format_size(attempt.size)}"
+    return f"too small once the start is a multiple of {format_size(attempt.window.align)}"
 
 
 def _default_low(rules: CrashRules, limits: Limits) -> int:
