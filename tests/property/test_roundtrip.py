@@ -1,4 +1,4 @@
-"""What is written is read back: iomem, firmware map, e820 tables, core headers, boot_params, load records."""
+"""What is written is read back: iomem, memblock's lists, firmware and e820 maps, core headers, boot_params, records."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +16,7 @@ from kexeckit.formats.elfcorehdr import (
 )
 from kexeckit.formats.firmware_memmap import parse_memmap_entry
 from kexeckit.formats.iomem import format_iomem, parse_iomem
+from kexeckit.formats.memblock_debugfs import MemblockEntry, format_memblock_list, parse_memblock_list
 from kexeckit.memory.memmap import MemoryMap
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.resource import ResourceTree
@@ -28,6 +29,18 @@ U32, U64 = st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1)
 def test_iomem(tree: ResourceTree) -> None:
     """A tree survives its text."""
     assert parse_iomem(format_iomem(tree)) == tree
+
+
+@given(
+    disjoint_ranges(limit=1 << 52, max_size=20),
+    st.lists(st.one_of(st.none(), st.integers(0, 1023)), min_size=20, max_size=20),
+    st.one_of(st.none(), st.lists(st.sampled_from(["HOTPLUG", "NOMAP", "RSV_KERN"]), unique=True).map(tuple)),
+)
+def test_memblock_list(ranges: list[MemRange], nodes: list[int | None], flags: tuple[str, ...] | None) -> None:
+    """A list survives its text, with nodes and flags and, as older kernels print it, without."""
+    shown = [None] * len(nodes) if flags is None else nodes
+    entries = tuple(MemblockEntry(r, node, flags) for r, node in zip(sorted(ranges), shown, strict=False))
+    assert parse_memblock_list(format_memblock_list(entries), "t") == entries
 
 
 @given(memory_maps(limit=1 << 44, scale=1 << 20))

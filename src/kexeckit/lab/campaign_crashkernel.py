@@ -31,7 +31,7 @@ __all__ = ["CrashBoot", "crash_campaign"]
 
 Regions = tuple[tuple[int, int], ...]
 
-_SUITES = {"x86_64": ("bullseye", "bookworm", "trixie", "sid"), "arm64": ("trixie",)}
+_SUITES = {"x86_64": ("bullseye", "bookworm", "trixie", "sid"), "arm64": ("trixie", "bullseye", "bookworm", "sid")}
 _VARIANTS = 4
 
 
@@ -132,6 +132,11 @@ def _predictions(
         (folder / "dmesg").write_bytes(report.data("dmesg"))
         (folder / "proc/iomem").write_bytes(report.data("iomem"))
         (folder / "proc/cmdline").write_bytes(report.data("cmdline"))
+        for part in ("memory", "reserved"):
+            if f"memblock_{part}" in report.records:
+                at = folder / "sys/kernel/debug/memblock" / part
+                at.parent.mkdir(parents=True, exist_ok=True)
+                at.write_bytes(report.data(f"memblock_{part}"))
         yield "own capture", *_predicted(DirectoryRoot(name), (), machine.arch, seen)
     if plain is None:
         return

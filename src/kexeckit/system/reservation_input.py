@@ -15,9 +15,11 @@ from kexeckit.formats.iomem import parse_iomem
 from kexeckit.formats.srat import parse_srat
 from kexeckit.kernel.crashkernel.facts import ReservationInput
 from kexeckit.kernel.crashkernel.from_log import Asked, facts_from_log, kernel_name
+from kexeckit.kernel.crashkernel.from_memblock import with_memblock
 from kexeckit.kernel.crashkernel.from_parts import Parts, facts_from_parts, with_initrd, with_iomem
 from kexeckit.kernel.version import KernelVersion, parse_kernel_version
 from kexeckit.memory.range import MemRange
+from kexeckit.memory.rangeset import EMPTY, RangeSet
 from kexeckit.memory.resource import ResourceTree
 from kexeckit.system.boot_files import (
     looks_like_iomem,
@@ -27,6 +29,7 @@ from kexeckit.system.boot_files import (
 from kexeckit.system.boot_log import read_boot_log
 from kexeckit.system.collect import BOOT_PARAMS, IOMEM
 from kexeckit.system.kernel_config import read_kernel_config
+from kexeckit.system.memblock_input import FOLDER, read_memblock_list
 from kexeckit.system.release import read_arch, read_release
 from kexeckit.system.sysroot import Sysroot
 from kexeckit.system.text import decode_text
@@ -68,7 +71,7 @@ def _from_root(root: Sysroot, asked: Asked) -> ReservationInput:
     facts, problem = _facts_of_log(log, asked) if log else (None, None)
     if facts is None:
         facts = _facts_of_files(root, asked, problem)
-    facts = _with_image(root, facts, log)
+    facts = _with_memblock(root, _with_image(root, facts, log))
     if values(facts.cmdline, "cma"):
         facts = _with_config(root, facts)
     params = read_boot_params(root)
@@ -134,6 +137,20 @@ def _with_image(root: Sysroot, facts: ReservationInput, log: BootLog | None) -> 
         return facts
     size = (initrd_size(log) or 0) if log else 0
     return with_iomem(facts, tree, root.label(IOMEM), size)
+
+
+def _with_memblock(root: Sysroot, facts: ReservationInput) -> ReservationInput:
+    # debugfs adds to what is known; where it cannot be read, the user hears of it and the rest stands.
+    if facts.table:
+        return facts
+    try:
+        lists = [read_memblock_list(root, name) for name in ("memory", "reserved")]
+    except KexeckitError as error:
+        return replace(facts, notes=(*facts.notes, str(error)))
+    tree = _iomem(root)
+    free = RangeSet(tree.crash_regions()) if tree else EMPTY
+    reserved = [replace(e, range=part) for e in lists[1] for part in RangeSet((e.range,)) - free]
+    return with_memblock(facts, lists[0], reserved, root.label(FOLDER))
 
 
 def _iomem(root: Sysroot) -> ResourceTree | None:

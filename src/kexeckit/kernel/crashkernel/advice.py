@@ -71,10 +71,13 @@ def linear_map(found: Reservation) -> str:
     if rules.arch != "arm64":
         return ""
     if not rules.protected:
-        return "the region stays in the linear map with block mappings and is not protected while an image is loaded"
+        return (
+            "the region stays in the linear map, mapped like other memory (crashkernel= asks for no page mappings), "
+            "and is not protected while an image is loaded"
+        )
     return (
-        "the region is in the linear map with page mappings, so that it can be protected from the running kernel "
-        "(arch_kexec_protect_crashkres) while an image is loaded"
+        "crashkernel= makes the kernel map memory by pages, so that the region can be protected from the running "
+        "kernel (arch_kexec_protect_crashkres) while an image is loaded"
     )
 
 

@@ -50,8 +50,8 @@ class Doubt:
     """One thing that the source cannot show.
 
     Attributes:
-        what: Short name: ``firmware``, ``kernel``, ``initrd``, ``image-end``, ``tops``, ``cma``, ``words``,
-            ``placement``.
+        what: Short name: ``firmware``, ``kernel``, ``initrd``, ``image-end``, ``tops``, ``early``, ``cma``,
+            ``words``, ``placement``.
         text: In words, with what would decide.
         parts: Regions concerned.
         decides: The address is not determined because of it; otherwise it is a caveat.
@@ -75,6 +75,7 @@ def doubts(facts: ReservationInput, request: Request, early: EarlyMemory, placem
             _initrd(facts, placement),
             _image_end(facts, request, placement),
             _tops(facts, request, placement),
+            _early(facts, request, early, placement),
             _cma(facts, request, placement),
             _words(facts, placement),
         )
@@ -184,10 +185,11 @@ def image_places(early: EarlyMemory, image: KernelImage, regions: list[MemRange]
 
 
 def _initrd(facts: ReservationInput, placement: Placement) -> Doubt | None:
-    if facts.unshown.initrd is None:
+    # It can only take room away: where nothing fits without it, nothing fits.
+    if facts.unshown.initrd is None or not placement.main:
         return None
     parts = tuple(p for p, r in placed(placement) if facts.rules.arch != "arm64" or _near_kernel(facts, r))
-    if placement.main and not parts:
+    if not parts:
         return None
     rows = []
     for part, region in placed(placement):
@@ -197,7 +199,7 @@ def _initrd(facts: ReservationInput, placement: Placement) -> Doubt | None:
             rows.append(Candidate(part, region.start - align, align, align, "it lies in its way"))
         rows.append(Candidate(part, None, None, 0, "it leaves no room"))
     text = "there is an initrd, but the source does not show where; the RAMDISK line of the boot log would decide"
-    return Doubt("initrd", text, parts or ("main",), decides=True, candidates=tuple(rows))
+    return Doubt("initrd", text, parts, decides=True, candidates=tuple(rows))
 
 
 def _tops(facts: ReservationInput, request: Request, placement: Placement) -> Doubt | None:
@@ -211,6 +213,31 @@ def _tops(facts: ReservationInput, request: Request, placement: Placement) -> Do
         "memblock=debug would"
     )
     return _differing("tops", text, (placement, "they take next to nothing"), (other, f"they take {size >> 10} KiB"))
+
+
+def _early(facts: ReservationInput, request: Request, early: EarlyMemory, placement: Placement) -> Doubt | None:
+    # The region lies at most where it lies with nothing else taken, and at least where it lies with all taken that is
+    # reserved at the end of boot.
+    if not facts.unshown.early or not placement.main:
+        return None
+    full = early.memory.reserve(facts.end_of_boot)
+    lowest = dict(placed(place(full, request, facts.rules, facts.limits))) if facts.end_of_boot else {}
+    align = placement.attempts[-1].window.align
+    rows = []
+    for part, region in placed(placement):
+        low = lowest.get(part)
+        if low == region:
+            continue
+        last = min(low.start, region.start) if low else min(region.start, align_up(early.memory.start, align))
+        step = align if last < region.start else 0
+        rows.append(Candidate(part, region.start, last, step, "lower by as much as the kernel takes before"))
+        rows += [] if low else [Candidate(part, None, None, 0, "what the kernel takes before leaves no room")]
+    text = (
+        "what the kernel itself takes before (page tables, node data, CMA) only stands in the boot log; a capture with "
+        "the log would decide"
+    )
+    parts = tuple(dict.fromkeys(row.part for row in rows))
+    return Doubt("early", text, parts, decides=True, candidates=tuple(rows)) if rows else None
 
 
 def _cma(facts: ReservationInput, request: Request, placement: Placement) -> Doubt | None:

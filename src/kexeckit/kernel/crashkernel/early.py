@@ -7,8 +7,8 @@ Where the command line is the one that the source was seen with, everything is w
 were changed, what the kernel places itself is placed anew, by the kernel's own search.
 
 Source: arch/x86/kernel/setup.c, setup_arch(), relocate_initrd(); arch/x86/mm/numa.c, alloc_node_data(),
-numa_clear_kernel_node_hotplug(); kernel/dma/contiguous.c, dma_contiguous_reserve(); mm/cma.c,
-cma_declare_contiguous_nid(); arch/arm64/mm/init.c, early_mem(), arm64_memblock_init().
+numa_clear_kernel_node_hotplug(); arch/arm64/mm/init.c, early_mem(), arm64_memblock_init();
+arch/arm64/mm/mmu.c, map_mem().
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,9 @@ from dataclasses import dataclass, replace
 
 from kexeckit.formats.cmdline import has_word, values
 from kexeckit.formats.memparse import parse_memory
+from kexeckit.kernel.crashkernel.cma import with_cma
 from kexeckit.kernel.crashkernel.facts import Held, ReservationInput
+from kexeckit.kernel.crashkernel.sections import with_struct_pages
 from kexeckit.kernel.e820 import (
     E820_RAM,
     E820_RESERVED,
@@ -31,14 +33,12 @@ from kexeckit.kernel.e820 import (
 from kexeckit.kernel.memblock import Memblock, Region, regions_of
 from kexeckit.memory.range import MemRange, clip
 from kexeckit.memory.rangeset import RangeSet
-from kexeckit.memory.units import GIB, KIB, MIB, PAGE_SIZE, align_down, align_up
+from kexeckit.memory.units import MIB, PAGE_SIZE, align_down, align_up
 
 _LOW_MEGABYTE = MemRange(0, MIB)
 _X86 = ("x86_64", "i386")
-# Bytes of a struct page; what sparse_init() takes besides, at least; pages described by one byte of page table.
-_STRUCT_PAGE = 64
-_SECTION_TABLES = 72 * KIB
-_PTE_SHARE = 512
+# Bytes of a page table's entry.
+_PTE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def early_memory(facts: ReservationInput, *, tops: int = 0) -> EarlyMemory:
         skip_hotplug=has_word(facts.cmdline, "movable_node"),
     )
     memory = replace(memory, regions=_hotplug_cleared(memory, facts))
-    if facts.rules.arch in _X86:
+    if facts.rules.arch in _X86 or not facts.rules.sparse_first:
         memory, held = _taken_at_top(memory, held, tops)
     if moved:
         memory, held = _placed_anew(memory, held, facts, tops)
@@ -94,7 +94,7 @@ def early_memory(facts: ReservationInput, *, tops: int = 0) -> EarlyMemory:
 def _memory(facts: ReservationInput, cmdline: str) -> tuple[list[MemRange], tuple[ParameterStep, ...], str]:
     if not facts.table:
         spans = [r.range for r in facts.regions]
-        return (_limited(spans, cmdline) if facts.rules.arch == "arm64" else spans), (), ""
+        return (_limited(spans, cmdline, facts) if facts.rules.arch == "arm64" else spans), (), ""
     edited = with_parameters(sanitized(facts.table), cmdline)
     table = _changed(bios_trimmed(edited.table), facts.changes)
     return ram(table), edited.steps, edited.problem
@@ -107,26 +107,28 @@ def _changed(table: Table, changes: Iterable[tuple[int, int]]) -> Table:
     return sanitized(table) if table is not before else table
 
 
-def _limited(spans: list[MemRange], cmdline: str) -> list[MemRange]:
-    # arm64: mem=N keeps the first N bytes of memory, counted over all ranges; the last mem= counts.
+def _limited(spans: list[MemRange], cmdline: str, facts: ReservationInput) -> list[MemRange]:
+    # arm64: mem=N keeps the first N bytes of memory, counted over all ranges; the last mem= counts. The kernel image
+    # and the initrd are added back where they are cut off.
     sizes = [parse_memory(v)[0] for v in values(cmdline, "mem")]
-    left = align_down(sizes[-1], PAGE_SIZE) if sizes else 0
+    left = align_down(sizes[-1], facts.rules.page) if sizes else 0
     if not left:
         return spans
-    out = []
+    out = [h.range for h in facts.held if h.kind == "initrd" or h.what == "kernel image"]
     for span in spans:
         part = clip(span.start, min(span.end, span.start + left))
         if part:
             out.append(part)
             left -= part.size
-    return out
+    return list(RangeSet(out) & RangeSet(spans))
 
 
 def _regions(facts: ReservationInput, spans: list[MemRange]) -> tuple[Region, ...]:
     if facts.regions and not facts.table:
         kept = RangeSet(spans)
         # Touching regions stay apart: their border means something (a node, or memory that is not mapped).
-        return tuple(replace(r, range=part) for r in facts.regions for part in RangeSet((r.range,)) & kept)
+        regions = tuple(replace(r, range=part) for r in facts.regions for part in RangeSet((r.range,)) & kept)
+        return regions if facts.rules.after_numa else _without_nodes(regions)
     regions = regions_of(spans, facts.nodes if facts.rules.after_numa else ())
     if facts.mirrored and _mirror_counts(facts):
         regions = _marked(regions, facts.mirrored, "mirror")
@@ -166,6 +168,10 @@ def _moves(facts: ReservationInput, spans: list[MemRange]) -> bool:
         return True
     if has_word(facts.cmdline, "movable_node") != has_word(seen, "movable_node"):
         return True
+    if _pages_asked_for(facts) and not has_word(seen, "crashkernel"):
+        nodes = [h for h in facts.held if h.kind == "node-data"]
+        if nodes and not any(_page_tables(facts, h) for h in nodes):
+            return True
     return spans != _memory(facts, seen)[0]
 
 
@@ -187,7 +193,8 @@ def _placed_anew(memory: Memblock, held: list[Held], facts: ReservationInput, to
         memory, held = _put(memory, held, _scaled(was, memory, facts), was.node)
     memory, held = _node_data(memory, held, facts.node_data)
     memory, held = _struct_pages(memory, held, facts, tops)
-    return _cma(memory, held, facts)
+    memory, areas = with_cma(memory, facts)
+    return memory, [*held, *areas]
 
 
 def _initrd(memory: Memblock, held: list[Held], was: Held) -> tuple[Memblock, list[Held]]:
@@ -224,39 +231,41 @@ def _rejoined(regions: Iterable[Region]) -> tuple[Region, ...]:
 
 
 def _scaled(was: Held, memory: Memblock, facts: ReservationInput) -> Held:
-    # arm64 maps memory by pages where it may have to protect any of it: 8 bytes of page table for each 4 KiB. With
-    # another amount of memory, the tables above the node's data have another size.
-    before = sum(r.range.size for r in facts.regions)
-    if facts.rules.arch != "arm64" or was.range.size < before // _PTE_SHARE:
+    # The tables of the direct mapping lie above the data of the highest node. With another amount of memory, or mapped
+    # by pages because of crashkernel=, they have another size.
+    if facts.rules.arch != "arm64":
         return was
-    size = was.range.size - before // _PTE_SHARE + memory.total // _PTE_SHARE
+    size = was.range.size - _page_tables(facts, was) + (_pte_bytes(memory.total, facts) if _by_pages(facts, was) else 0)
     return replace(was, range=MemRange(0, max(size, PAGE_SIZE)))
+
+
+def _page_tables(facts: ReservationInput, was: Held) -> int:
+    # Bytes of page tables for single pages above a node's data in the boot that was seen; 0 where blocks were mapped.
+    size = _pte_bytes(sum(r.range.size for r in facts.regions), facts)
+    return size if was.range.size >= size else 0
+
+
+def _by_pages(facts: ReservationInput, was: Held) -> bool:
+    # Whether the boot that is asked about maps memory by pages: as the one that was seen, or for crashkernel=.
+    highest = max((h.range.start for h in facts.held if h.kind == "node-data"), default=0)
+    return bool(_page_tables(facts, was)) or (_pages_asked_for(facts) and was.range.start == highest)
+
+
+def _pages_asked_for(facts: ReservationInput) -> bool:
+    return facts.rules.protected and facts.rules.sparse_first and has_word(facts.cmdline, "crashkernel")
+
+
+def _pte_bytes(memory: int, facts: ReservationInput) -> int:
+    return memory // facts.rules.page * _PTE
 
 
 def _struct_pages(
     memory: Memblock, held: list[Held], facts: ReservationInput, more: int
 ) -> tuple[Memblock, list[Held]]:
-    # arm64 up to 6.x: 64 bytes for each page of every section that a node has memory in, in 2 MiB pieces, below the
-    # tables that describe the sections (mm/sparse.c, sparse_init(), sparse_buffer_init()).
     if not facts.rules.sparse_first:
         return memory, held
-    section = facts.rules.section
-    # A section that two nodes share belongs to the lower one: mm/sparse.c, memory_present() keeps the first node.
-    owner: dict[int, int] = {}
-    for r in sorted(memory.regions, key=lambda r: r.range):
-        for number in range(r.range.start // section, -(-r.range.end // section)):
-            owner.setdefault(number, r.node or 0)
-    for node in sorted({r.node or 0 for r in memory.regions}):
-        count = sum(of == node for of in owner.values())
-        small = Held(MemRange(0, _SECTION_TABLES + more), "section tables", "size assumed")
-        memory, held = _put(memory, held, small, node)
-        size = count * (section // PAGE_SIZE * _STRUCT_PAGE)
-        only = replace(memory, regions=tuple(r for r in memory.regions if (r.node or 0) == node))
-        at = only.find(size, 2 * MIB, MemRange(0, 1 << 64)) if size else None
-        if at is not None:
-            span = MemRange.from_size(at, size)
-            memory, held = memory.reserve((span,)), [*held, Held(span, f"struct pages of node {node}", "computed")]
-    return memory, held
+    memory, taken = with_struct_pages(memory, facts.rules, more)
+    return memory, [*held, *taken]
 
 
 def _put(memory: Memblock, held: list[Held], was: Held, node: int | None) -> tuple[Memblock, list[Held]]:
@@ -278,37 +287,3 @@ def _node_data(memory: Memblock, held: list[Held], size: int) -> tuple[Memblock,
         unknown = Held(MemRange(0, size), f"NODE_DATA({node})", "size assumed", "node-data", node)
         memory, held = _put(memory, held, unknown, node)
     return memory, held
-
-
-def _cma(memory: Memblock, held: list[Held], facts: ReservationInput) -> tuple[Memblock, list[Held]]:
-    # cma=size[@base[-limit]], the last one; an area that only the configuration asks for keeps its size.
-    if facts.dma_cma is False:
-        return memory, held
-    asked = values(facts.cmdline, "cma")
-    text = asked[-1] if asked else ""
-    shown = [h for h in facts.held if h.kind == "cma"]
-    size, at = parse_memory(text)
-    if not asked and shown and not values(facts.seen_cmdline or "", "cma"):
-        size = shown[0].range.size
-    start, end = 0, 1 << 64 if facts.rules.arch in _X86 else facts.limits.dma_limit
-    if text[at : at + 1] == "@":
-        start, at = parse_memory(text, at + 1)
-        end = parse_memory(text, at + 1)[0] or end if text[at : at + 1] == "-" else end
-    size = align_up(size, facts.rules.cma_align)
-    where = _cma_place(memory, size, facts.rules.cma_align, clip(start, min(end, memory.end))) if size else None
-    if where is None:
-        return memory, held
-    span = MemRange.from_size(where, size)
-    return memory.reserve((span,)), [*held, Held(span, "CMA area", "cma=", "cma")]
-
-
-def _cma_place(memory: Memblock, size: int, align: int, asked: MemRange | None) -> int | None:
-    if asked is None:
-        return None
-    above = clip(4 * GIB, asked.end)
-    if above and memory.end >= 4 * GIB + size:
-        found = memory.find(size, align, above, bottom_up=True)
-        if found is not None:
-            return found
-    window = clip(asked.start, align_down(asked.end, align))
-    return memory.find(size, align, window) if window else None

@@ -66,6 +66,7 @@ class Unshown:
         firmware: EFI boot services memory is reserved but not printed.
         tops: Bytes of small early allocations at the top of memory that leave no line, at most.
         memory: The map itself is not whole; why, in words.
+        early: What the kernel itself takes first (page tables, node data, CMA) is not shown at all.
     """
 
     kernel: KernelImage | None = None
@@ -73,6 +74,7 @@ class Unshown:
     firmware: bool = False
     tops: int = 0
     memory: str = ""
+    early: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class ReservationInput:
         node_data: Bytes that each node's data takes, where the source does not show where it is.
         limits: The machine's limits.
         unshown: What the source cannot show.
+        end_of_boot: What is reserved at the end of boot, where that is all that the source shows.
         sources: What was read, in words, for the user.
         notes: What the user should know about the reading.
         xen_pv: The kernel runs as a Xen PV domain, which reserves nothing.
@@ -114,6 +117,7 @@ class ReservationInput:
     node_data: int = 0
     limits: Limits = field(default_factory=Limits)
     unshown: Unshown = field(default_factory=Unshown)
+    end_of_boot: tuple[MemRange, ...] = ()
     sources: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     xen_pv: bool = False

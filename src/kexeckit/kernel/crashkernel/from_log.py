@@ -13,13 +13,14 @@ from kexeckit.formats.bootlog.cma import knows_cma
 from kexeckit.formats.bootlog.efi import efi_map
 from kexeckit.formats.bootlog.memory import NodeRange, TableEntry, firmware_table, node_ranges, table_changes
 from kexeckit.formats.bootlog.numa import numa_refused, srat_of_log
+from kexeckit.formats.bootlog.page_size import has_wide_addresses, page_size
 from kexeckit.formats.bootlog.zones import printed_zones
 from kexeckit.formats.cmdline import split_words, values, without
 from kexeckit.formats.memparse import parse_integer
 from kexeckit.kernel.crashkernel.facts import ReservationInput
 from kexeckit.kernel.crashkernel.log_held import assumed_firmware, held_by_log, late_of
 from kexeckit.kernel.crashkernel.log_unshown import may_be_randomised, unshown_by_log
-from kexeckit.kernel.crashkernel.rules import CrashRules, crash_rules
+from kexeckit.kernel.crashkernel.rules import CrashRules, crash_rules, with_pages
 from kexeckit.kernel.crashkernel.search import Limits
 from kexeckit.kernel.e820 import Table, make_table
 from kexeckit.kernel.memblock import Region
@@ -64,7 +65,7 @@ def facts_from_log(log: BootLog, asked: Asked) -> ReservationInput:
         UsageError: A word is none of a command line's.
     """
     arch, version, notes = identity(log, asked)
-    rules = crash_rules(arch, version)
+    rules = with_pages(crash_rules(arch, version), page_size(log), wide=has_wide_addresses(log))
     seen = log.cmdline
     if seen is None and not asked.words:
         raise InputError(log.source, "the log shows no command line", expected="a line 'Command line: ...'")
@@ -89,7 +90,7 @@ def facts_from_log(log: BootLog, asked: Asked) -> ReservationInput:
         held=tuple(held),
         late=late_of(held),
         node_data=0 if any(h.kind == "node-data" for h in held) or not rules.after_numa else 176 * KIB,
-        limits=Limits(_dma_limit(log, nodes), swiotlb_size(cmdline)),
+        limits=Limits(_dma_limit(log, nodes, rules), swiotlb_size(cmdline)),
         unshown=unshown,
         sources=(f"{log.source}: boot log of {version.release}",),
         notes=tuple(n for n in (log.note, *notes, *more) if n),
@@ -222,9 +223,9 @@ def _hotplug(log: BootLog) -> tuple[MemRange, ...]:
     return tuple(a.range for a in srat.memory if a.hotplug) if srat else ()
 
 
-def _dma_limit(log: BootLog, nodes: Sequence[NodeRange]) -> int:
-    # arm64 takes the end of the lowest DMA zone that it has; the zones print it.
-    for name in ("DMA", "DMA32"):
+def _dma_limit(log: BootLog, nodes: Sequence[NodeRange], rules: CrashRules) -> int:
+    # arm64 takes the end of the lowest DMA zone that it has (of the highest, before 5.10); the zones print it.
+    for name in ("DMA32", "DMA") if rules.dma32 else ("DMA", "DMA32"):
         for zone in printed_zones(log):
             if zone.zone == name and zone.end > zone.start:
                 return zone.end

@@ -1,7 +1,8 @@
 """From what a root holds besides a boot log to `ReservationInput`: /proc/iomem, the firmware's map, boot_params.
 
-/proc/iomem shows where the kernel image is, which no boot log of a recent kernel does. On arm64 it also shows what
-memblock holds, but only as it was at the end of boot, so nothing but the initrd is taken from there.
+/proc/iomem shows where the kernel image is, which no boot log of a recent kernel does. On arm64 it also shows memory
+that is not mapped, and what memblock holds, but only as it was at the end of boot, so nothing but the initrd is taken
+from there.
 """
 
 from collections.abc import Iterable
@@ -9,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from kexeckit.kernel.crashkernel.facts import Held, ReservationInput, Unshown
 from kexeckit.kernel.crashkernel.from_log import Asked, replaced, swiotlb_size
+from kexeckit.kernel.crashkernel.from_memblock import marked_regions
 from kexeckit.kernel.crashkernel.rules import crash_rules
 from kexeckit.kernel.crashkernel.search import Limits
 from kexeckit.kernel.e820 import Table
@@ -60,6 +62,7 @@ def facts_from_parts(parts: Parts, asked: Asked) -> ReservationInput:
     rules = crash_rules(parts.arch, parts.version)
     cmdline = replaced(parts.cmdline, asked.words)
     end = max((r.end for r in parts.memory), default=4 * GIB)
+    start = min((r.start for r in parts.memory), default=0)
     x86 = parts.arch in ("x86_64", "i386")
     return ReservationInput(
         rules=rules,
@@ -70,8 +73,8 @@ def facts_from_parts(parts: Parts, asked: Asked) -> ReservationInput:
         nodes=parts.nodes,
         hotplug=parts.hotplug,
         node_data=_NODE_DATA if rules.after_numa and x86 else 0,
-        limits=Limits(min(4 * GIB, end), swiotlb_size(cmdline)),
-        unshown=Unshown(initrd=0, firmware=x86 and parts.efi, tops=MIB if x86 else 0),
+        limits=Limits(end if start >= 4 * GIB else min(4 * GIB, end), swiotlb_size(cmdline)),
+        unshown=Unshown(initrd=0, firmware=x86 and parts.efi, tops=MIB if x86 else 0, early=parts.arch == "arm64"),
         sources=(f"{parts.source}: kernel {parts.version.release}",),
         notes=("no boot log: what was reserved early is only known in part",),
     )
@@ -89,6 +92,9 @@ def with_iomem(facts: ReservationInput, tree: ResourceTree, source: str, initrd_
     added = list(_image(tree, source, facts.rules.arch))
     if facts.rules.arch == "arm64":
         added += _arm64_initrd(tree, source, initrd_size)
+        # A region of its own at the top is memory that is not mapped, and never handed out.
+        unmapped = (r.range for r in tree.roots if r.name == "reserved")
+        facts = replace(facts, regions=marked_regions(facts.regions, unmapped, "nomap"))
     names = {h.what for h in added}
     unshown = facts.unshown
     if "kernel image" in names:

@@ -10,6 +10,7 @@ from kexeckit.kernel.crashkernel.doubt import Candidate, Doubt, doubts
 from kexeckit.kernel.crashkernel.early import EarlyMemory, early_memory
 from kexeckit.kernel.crashkernel.facts import ReservationInput
 from kexeckit.kernel.crashkernel.request import Request, evaluate
+from kexeckit.kernel.crashkernel.rules import CrashRules
 from kexeckit.kernel.crashkernel.search import Placement, low_size, place
 from kexeckit.memory.units import MIB
 
@@ -75,7 +76,7 @@ def predict_reservation(facts: ReservationInput) -> Reservation:
     if early.problem:
         return replace(blank, outcome=FAILED, problem=f"the kernel stops: {early.problem}")
     if request.outcome == "refused":
-        return replace(blank, outcome=FAILED, problem=_refusal(request))
+        return replace(blank, outcome=FAILED, problem=_refusal(request, facts.rules))
     if request.outcome == "none":
         return blank
     if facts.xen_pv and facts.rules.arch in ("x86_64", "i386"):
@@ -145,7 +146,9 @@ _DOCUMENTED = {
 }
 
 
-def _refusal(request: Request) -> str:
+def _refusal(request: Request, rules: CrashRules) -> str:
     if request.messages:
         return request.messages[-1]
+    if rules.words == "plain" and request.word.endswith(rules.suffixes or "\0"):
+        return "this kernel passes over words with a suffix, without a message"
     return "the value is refused without a message: the size is zero, or not smaller than RAM"

@@ -198,6 +198,10 @@ def evaluate(cmdline: str, total: int, rules: CrashRules) -> Request:
         second = parser.run(",high")
         high = second.status == "ok" and second.size > 0
         decided = second if high else plain if plain.status != "absent" else second
+    elif rules.words == "plain" and plain.status == "absent" and rules.suffixes:
+        others = (last_word(cmdline, suffix, rules.suffixes) for suffix in rules.suffixes)
+        passed = next((text.partition(" ")[0] for text in others if text), "")
+        decided = _Parsed("bad", word=passed) if passed else plain
     elif rules.words == "plain-or-high" and plain.status == "absent":
         decided, high = parser.run(",high"), True
     return _judged(parser, decided, total, high=high)
@@ -220,7 +224,7 @@ def _judged(parser: _Parser, decided: _Parsed, total: int, *, high: bool) -> Req
     if status != "ok":
         outcome = "none" if status == "absent" else "refused"
         return Request(outcome, word=decided.word, messages=tuple(parser.messages), total=parser.total)
-    size = align_up(decided.size, 4096) if rules.page_rounded else decided.size
+    size = align_up(decided.size, rules.page) if rules.page_rounded else decided.size
     outcome = "asked" if size else "none"
     return Request(
         outcome, size, decided.base, high, low, cma if size else 0, decided.word, tuple(parser.messages), parser.total

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kexeckit.kernel.version import KernelVersion
-from kexeckit.memory.units import GIB, MIB, TIB
+from kexeckit.memory.units import GIB, KIB, MIB, TIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,17 @@ class CrashRules:
         mirror: Mirrored memory comes first: ``always`` or only with ``kernelcore=mirror``.
         cma_first: The default CMA area is reserved before.
         cma_align: Alignment of that area and its size.
+        cma_bottom_up: That area is searched from 4 GiB up first.
+        cma_own_limit: A limit that ``cma=`` names counts alone, without that of 32-bit DMA.
         sparse_first: struct pages are allocated before (arm64).
         section: Bytes of a memory section (arm64).
+        usage: Bytes that describe a section besides its struct pages (arm64).
+        page: Bytes of a page.
+        pa_bits: Bits of a physical address (arm64).
         fixed_checks: A given start is checked against memory and reservations one by one (arm64 before 5.19).
-        protected: The region is mapped by pages so that it can be made inaccessible (arm64).
+        dma32: The limit of 32-bit DMA is the end of ZONE_DMA32 where there is one, else of ZONE_DMA (arm64).
+        protected: Memory is mapped by pages if crashkernel= is there, so that the region can be made inaccessible
+            while an image is loaded (arm64).
         dialect: Wording of messages: ``mb`` ("Reserving 256MB"), ``range`` ("crashkernel reserved: a - b").
         auto: What ``crashkernel=auto`` means: empty for a bad value, else a range rule or ``el7``.
         modelled: The search itself is known here; False where only size and documented placement are.
@@ -80,9 +87,15 @@ class CrashRules:
     mirror: str = "always"
     cma_first: bool = True
     cma_align: int = 4 * MIB
+    cma_bottom_up: bool = False
+    cma_own_limit: bool = False
     sparse_first: bool = False
     section: int = GIB
+    usage: int = 336
+    page: int = 4 * KIB
+    pa_bits: int = 48
     fixed_checks: bool = False
+    dma32: bool = False
     protected: bool = False
     dialect: str = "mb"
     auto: str = ""
@@ -156,8 +169,11 @@ _BASES = {
         high_start=0,
         page_rounded=True,
         low_limit_is_4g=False,
+        low_by_word=False,
         fixed_checks=True,
-        sparse_first=True,
+        after_numa=False,
+        cma_first=False,
+        dma32=True,
         dialect="range",
         mirror="kernelcore",
         protected=True,
@@ -188,6 +204,13 @@ CHANGES = (
         "known",
     ),
     CrashChange(
+        ("arm64", "riscv64", "ppc64", "s390x", "loongarch64"),
+        (3, 9, 0),
+        {"suffixes": (",high", ",low")},
+        "kernel/kexec.c get_last_crashkernel(): every architecture's parser passes over words with a suffix",
+        "booted",
+    ),
+    CrashChange(
         _X86,
         (3, 14, 0),
         {"after_numa": True},
@@ -208,12 +231,27 @@ CHANGES = (
         "arch/x86/kernel/setup.c reserve_crashkernel(), CRASH_ADDR_LOW_MAX",
         "booted",
     ),
+    # 5.11, and 5.10 since its 22nd stable release, which a release like 5.10.0-32-arm64 does not show.
+    CrashChange(
+        ("arm64",),
+        (5, 10, 0),
+        {"after_numa": True, "cma_first": True, "sparse_first": True, "dma32": False},
+        "arch/arm64/mm/init.c bootmem_init(): the DMA limit is known only there; before, arm64_memblock_init()",
+        "booted",
+    ),
     CrashChange(
         ("arm64",),
         (5, 12, 0),
-        {"section": 128 * MIB},
+        {"section": 128 * MIB, "usage": 56},
         "arch/arm64/include/asm/sparsemem.h SECTION_SIZE_BITS, pages of 4 KiB",
         "booted",
+    ),
+    CrashChange(
+        ("x86_64", "arm64"),
+        (5, 12, 0),
+        {"cma_bottom_up": True},
+        "mm/cma.c cma_declare_contiguous_nid(), memblock_set_bottom_up()",
+        "read",
     ),
     CrashChange(
         ("x86_64", "arm64"),
@@ -225,9 +263,9 @@ CHANGES = (
     CrashChange(
         ("arm64",),
         (5, 19, 0),
-        {"words": "plain-or-high", "suffixes": (",high", ",low"), "fixed_checks": False, "low_by_word": False},
+        {"words": "plain-or-high", "fixed_checks": False},
         "arch/arm64/mm/init.c reserve_crashkernel()",
-        "read",
+        "booted",
     ),
     CrashChange(
         ("x86_64", "i386", "arm64", "riscv64", "ppc64", "s390x", "loongarch64"),
@@ -249,6 +287,13 @@ CHANGES = (
         {"plain_falls_up": True, "low_default": "128M", "low_needs_room_below": True, "fallback_start": 0},
         "arch/arm64/mm/init.c reserve_crashkernel()",
         "known",
+    ),
+    CrashChange(
+        ("arm64",),
+        (6, 4, 0),
+        {"protected": False},
+        "arch/arm64/mm/mmu.c map_mem(): no look at crashkernel=; arch_kexec_protect_crashkres() is gone",
+        "read",
     ),
     CrashChange(
         ("arm64",),
@@ -293,11 +338,18 @@ CHANGES = (
         "booted",
     ),
     CrashChange(
+        ("x86_64", "arm64"),
+        (7, 0, 0),
+        {"cma_own_limit": True},
+        "kernel/dma/contiguous.c dma_contiguous_reserve() of 7.2",
+        "read",
+    ),
+    CrashChange(
         ("arm64",),
         (7, 0, 0),
         {"sparse_first": False},
         "arch/arm64/mm/init.c bootmem_init(): sparse_init() moved to mm_core_init_early()",
-        "read",
+        "booted",
     ),
 )
 
@@ -340,6 +392,25 @@ def crash_rules(arch: str, version: KernelVersion) -> CrashRules:
         if arch in vendor.arches and vendor.mark in version.release and build >= vendor.build:
             rules = replace(rules, **vendor.fields)
     return rules
+
+
+def with_pages(rules: CrashRules, page: int | None, *, wide: bool) -> CrashRules:
+    """Return arm64's rules for a kernel with other pages than 4 KiB, or with 52-bit addresses.
+
+    Args:
+        rules: Rules as for pages of 4 KiB.
+        page: Bytes of a page; None where that is not known.
+        wide: Physical addresses have 52 bits.
+
+    Source: arch/arm64/include/asm/sparsemem.h, SECTION_SIZE_BITS; include/linux/cma.h, CMA_MIN_ALIGNMENT_PAGES, a page
+    block being a huge page of 512 MiB there; MAX_PHYSMEM_BITS.
+    """
+    if rules.arch != "arm64":
+        return rules
+    rules = replace(rules, pa_bits=52) if wide else rules
+    if page != 64 * KIB:
+        return rules
+    return replace(rules, page=page, section=max(rules.section, 512 * MIB), cma_align=512 * MIB)
 
 
 def _build(release: str) -> int:

@@ -1,0 +1,104 @@
+"""Areas for the contiguous memory allocator that the kernel places before the crash kernel's region.
+
+    cma=64M           as high as it fits below the limit; since 5.12 from 4 GiB up first, where the limit allows it
+    cma=64M@1G        exactly there, or not at all
+    cma=64M@1G-3G     as high as it fits between
+    one more for each node, of the same size, on kernels that are built so (CONFIG_CMA_SIZE_PERNUMA) and have several
+
+Source: kernel/dma/contiguous.c, early_cma(), dma_contiguous_reserve(), dma_numa_cma_reserve(); mm/cma.c,
+cma_declare_contiguous_nid(), cma_alloc_mem().
+"""
+
+from dataclasses import dataclass, replace
+
+from kexeckit.formats.cmdline import values
+from kexeckit.formats.memparse import parse_memory
+from kexeckit.kernel.crashkernel.facts import Held, ReservationInput
+from kexeckit.kernel.memblock import Memblock
+from kexeckit.memory.range import MemRange, clip
+from kexeckit.memory.rangeset import RangeSet
+from kexeckit.memory.units import GIB, align_down, align_up
+
+_X86 = ("x86_64", "i386")
+_NO_END = 1 << 64
+
+
+@dataclass(frozen=True, slots=True)
+class CmaRequest:
+    """What ``cma=`` asks for.
+
+    Attributes:
+        size: Bytes.
+        start: Beginning of the window.
+        end: End of the window.
+        fixed: The window is the area itself.
+    """
+
+    size: int
+    start: int
+    end: int
+    fixed: bool
+
+
+def with_cma(memory: Memblock, facts: ReservationInput) -> tuple[Memblock, list[Held]]:
+    """Return memblock with the areas that a kernel places for the facts' command line, and what was taken."""
+    shown = [h for h in facts.held if h.kind == "cma"]
+    request = cma_request(facts, shown)
+    if facts.dma_cma is False or not request.size:
+        return memory, []
+    nodes: list[int | None] = sorted({r.node for r in memory.regions if r.node is not None}, key=lambda n: n or 0)
+    each = nodes if len(nodes) > 1 and len(shown) > len(nodes) else []
+    out: list[Held] = []
+    for node in (None, *each):
+        one = request if node is None else CmaRequest(request.size, 0, _NO_END, fixed=False)
+        at = _place(memory, one, facts, node)
+        if at is None and node is None:
+            return memory, []
+        if at is not None:
+            span = MemRange.from_size(at, request.size)
+            memory = memory.reserve((span,))
+            out.append(Held(span, "CMA area", "cma=", "cma"))
+    return memory, out
+
+
+def cma_request(facts: ReservationInput, shown: list[Held]) -> CmaRequest:
+    """Return what the last ``cma=`` asks for; without one, the size of an area that only the configuration asks for.
+
+    Args:
+        facts: The machine and its command line.
+        shown: Areas that the source shows.
+    """
+    asked = values(facts.cmdline, "cma")
+    text = asked[-1] if asked else ""
+    size, at = parse_memory(text)
+    if not asked and shown and not values(facts.seen_cmdline or "", "cma"):
+        size = shown[0].range.size
+    start, end = 0, _NO_END if facts.rules.arch in _X86 else facts.limits.dma_limit
+    fixed = False
+    if text[at : at + 1] == "@":
+        start, at = parse_memory(text, at + 1)
+        fixed = bool(start) and text[at : at + 1] != "-"
+        own = start + size if fixed else parse_memory(text, at + 1)[0]
+        end = (own if facts.rules.cma_own_limit else min(own, end)) if own else end
+    return CmaRequest(align_up(size, facts.rules.cma_align), start, end, fixed)
+
+
+def _place(memory: Memblock, request: CmaRequest, facts: ReservationInput, node: int | None) -> int | None:
+    align, size = facts.rules.cma_align, request.size
+    end = min(request.end, memory.end)
+    own = replace(memory, regions=tuple(r for r in memory.regions if node is None or r.node == node))
+    if request.fixed:
+        fits = request.start % align == 0 and request.start + size <= end
+        return request.start if fits and _is_free(own, request.start, size) else None
+    above = clip(4 * GIB, end)
+    if above and facts.rules.cma_bottom_up and memory.end >= 4 * GIB + size:
+        found = own.find(size, align, above, bottom_up=True)
+        if found is not None:
+            return found
+    window = clip(align_up(request.start, align), align_down(end, align))
+    return own.find(size, align, window) if window else None
+
+
+def _is_free(memory: Memblock, start: int, size: int) -> bool:
+    span = MemRange.from_size(start, size)
+    return span in RangeSet(r.range for r in memory.regions) and not list(memory.reserved.overlapping(span))

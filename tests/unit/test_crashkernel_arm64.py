@@ -1,0 +1,262 @@
+"""Reservations on arm64: what is taken before, in the order of each version. The machines do not exist."""
+
+from dataclasses import replace
+
+import pytest
+
+from bootlogs import GIB, MIB
+from kexeckit.formats.bootlog.boot import parse_boot_log
+from kexeckit.formats.bootlog.page_size import has_wide_addresses, page_size
+from kexeckit.kernel.crashkernel.advice import linear_map
+from kexeckit.kernel.crashkernel.early import early_memory
+from kexeckit.kernel.crashkernel.facts import Held, ReservationInput
+from kexeckit.kernel.crashkernel.from_log import Asked, facts_from_log
+from kexeckit.kernel.crashkernel.predict import Reservation, predict_reservation
+from kexeckit.kernel.crashkernel.rules import crash_rules, with_pages
+from kexeckit.kernel.crashkernel.sections import SectionRun, section_runs, with_struct_pages
+from kexeckit.kernel.memblock import Memblock, Region
+from kexeckit.kernel.version import parse_kernel_version
+from kexeckit.memory.range import MemRange
+
+KIB = 1 << 10
+Node = tuple[int, int, int]
+WIDE_PAGES = "Dentry cache hash table entries: 4194304 (order: 9, 33554432 bytes, linear)"
+
+
+def boot(version: str, *nodes: Node, tables: bool = True, cmdline: str = "quiet", more: tuple[str, ...] = ()) -> str:
+    """Return a boot log with these (node, start, end); with `tables`, the highest holds page tables of pages."""
+    total, last = sum(end - start for _, start, end in nodes), max(end for _, _, end in nodes)
+    tops = {node: end for node, _, end in nodes}
+    rows = ["Booting Linux on physical CPU 0x0000000000 [0x410fd083]", f"Linux version {version} (x)"]
+    rows += ["efi: UEFI not found."]
+    for node, end in tops.items():
+        top = end - (total // 512 if tables and end == last else 0)
+        rows.append(f"NODE_DATA({node}) allocated [mem {top - 0x3000:#x}-{top - 1:#x}]")
+    start = min(start for _, start, _ in nodes)
+    rows += ["Zone ranges:", f"  DMA      [mem {start:#018x}-{min(last, 4 * GIB) - 1:#018x}]"]
+    rows += ["Early memory node ranges", *(f"  node   {n}: [mem {s:#018x}-{e - 1:#018x}]" for n, s, e in nodes)]
+    rows += [*more, f"Kernel command line: {cmdline}"]
+    rows += [
+        "Memory: 1000000K/2000000K available (9000K kernel code, 2000K rwdata, 5000K rodata, 2000K init, 500K bss)"
+    ]
+    return "".join(f"[    0.000000] {row}\n" for row in rows)
+
+
+def predict(text: str, *words: str) -> Reservation:
+    """Return the prediction for a log and words."""
+    return predict_reservation(facts_from_log(parse_boot_log(text, "log"), Asked(words)))
+
+
+def start_of(found: Reservation) -> int | None:
+    """Return the start of the main region."""
+    return next((r.start for r in found.regions if r.kind == "main"), None)
+
+
+def span(start: int, end: int) -> MemRange:
+    """Return a range given in MiB."""
+    return MemRange(start * MIB, end * MIB)
+
+
+def test_a_section_that_two_nodes_share_belongs_to_the_lower_node() -> None:
+    """The border lies inside section 8: node 1 begins with section 9."""
+    regions = (Region(span(0, 1088), 0), Region(span(1088, 2048), 1))
+    runs = section_runs(regions, 128 * MIB)
+    assert runs == (SectionRun(0, tuple(range(9))), SectionRun(1, tuple(range(9, 16))))
+
+
+def test_sections_of_nodes_that_take_turns() -> None:
+    """Each run of a node's sections is an allocation of its own."""
+    regions = (Region(span(0, 256), 0), Region(span(256, 384), 1), Region(span(512, 640), 0))
+    runs = section_runs(regions, 128 * MIB)
+    assert [(run.node, run.numbers) for run in runs] == [(0, (0, 1)), (1, (2,)), (0, (4,))]
+
+
+@pytest.mark.parametrize(
+    ("version", "sizes"),
+    [
+        ("5.10", [("table of memory sections", 8 * KIB), ("struct pages of node 0", 32 * MIB)]),
+        ("5.15", [("table of memory sections", 64 * KIB), ("struct pages of node 0", 24 * MIB)]),
+    ],
+)
+def test_sections_are_128_mib_since_5_12(version: str, sizes: list[tuple[str, int]]) -> None:
+    """1.5 GiB from 1 GiB on are two sections of 1 GiB, or twelve of 128 MiB; struct pages come for whole ones."""
+    rules = crash_rules("arm64", parse_kernel_version(version))
+    _, taken = with_struct_pages(Memblock((Region(MemRange(GIB, GIB + 1536 * MIB), 0),)), rules)
+    found = {h.what: h.range.size for h in taken}
+    assert [(name, found[name]) for name, _ in sizes] == sizes
+
+
+def test_struct_pages_are_aligned_to_a_sections_share() -> None:
+    """16 MiB for a section of 1 GiB, 2 MiB for one of 128 MiB: 5.10 leaves a gap that 5.15 does not."""
+    node = (0, GIB, GIB + 1536 * MIB)
+    top = node[2]
+    # Tables and node data take 3 MiB and a bit, so the first try is 4 MiB below the top, or 16.
+    assert start_of(predict(boot("5.10", node), "crashkernel=128M")) == top - (16 + 32 + 128) * MIB
+    assert start_of(predict(boot("5.15", node), "crashkernel=128M")) == top - (4 + 24 + 128) * MIB
+
+
+def test_struct_pages_that_do_not_fit_in_one_piece() -> None:
+    """They come in pieces of 2 MiB, the last ones from another node."""
+    rules = crash_rules("arm64", parse_kernel_version("6.1"))
+    regions = (Region(span(1024, 2048), 0), Region(span(2048, 3072), 1))
+    memory = Memblock(regions).reserve([span(2048, 3060), span(3062, 3066)])
+    _, taken = with_struct_pages(memory, rules)
+    pieces = [h.range for h in taken if h.what == "struct pages of node 1"]
+    assert len(pieces) == 8
+    # Above what is taken 6 MiB are left, the small tables in the highest; then 2 MiB below.
+    assert pieces[:3] == [span(3068, 3070), span(3066, 3068), span(3060, 3062)]
+    assert {p.end <= 2048 * MIB for p in pieces[3:]} == {True}
+
+
+def test_kernels_up_to_6_x_place_struct_pages_first() -> None:
+    """7.0 allocates them after the reservation."""
+    node = (0, GIB, 3 * GIB)
+    assert start_of(predict(boot("6.12", node), "crashkernel=128M")) == 3 * GIB - (6 + 32 + 128) * MIB
+    assert start_of(predict(boot("7.2", node), "crashkernel=128M")) == 3 * GIB - (6 + 128) * MIB
+
+
+def test_before_5_10_the_reservation_comes_first() -> None:
+    """Neither page tables nor nodes are there yet: the region ends at the top and crosses their border."""
+    nodes = ((0, GIB, 2 * GIB), (1, 2 * GIB, 2 * GIB + 256 * MIB))
+    found = predict(boot("5.4", *nodes), "crashkernel=512M")
+    assert (found.outcome, start_of(found)) == ("reserved", 2 * GIB - 256 * MIB)
+    assert start_of(predict(boot("5.10", *nodes), "crashkernel=512M")) != 2 * GIB - 256 * MIB
+
+
+def test_before_5_10_the_limit_is_that_of_zone_dma32() -> None:
+    """ZONE_DMA is the first GiB there; from 5.10 on it is the limit where it is that small."""
+    rows = boot("5.6", (0, 0, 3 * GIB)).replace(
+        f"  DMA      [mem {0:#018x}-{3 * GIB - 1:#018x}]",
+        f"  DMA      [mem {0:#018x}-{GIB - 1:#018x}]\n[    0.000000]   DMA32    [mem {GIB:#018x}-{3 * GIB - 1:#018x}]",
+    )
+    assert start_of(predict(rows, "crashkernel=128M")) == 3 * GIB - 128 * MIB
+    assert start_of(predict(rows.replace("version 5.6", "version 5.10"), "crashkernel=128M")) == GIB - 128 * MIB
+
+
+@pytest.mark.parametrize(("version", "pages"), [("5.10", True), ("6.1", True), ("6.3", True), ("6.4", False)])
+def test_protection_of_the_region_ended_with_6_4(version: str, pages: bool) -> None:
+    """Before, crashkernel= makes the kernel map memory by pages."""
+    text = linear_map(predict(boot(version, (0, GIB, 3 * GIB)), "crashkernel=128M"))
+    assert ("map memory by pages" in text) is pages
+    assert ("is not protected" in text) is not pages
+
+
+def test_a_kernel_that_maps_blocks_maps_pages_for_crashkernel() -> None:
+    """Up to 6.3 the word itself costs 1/512 of memory in page tables, at the top; 6.4 on it does not."""
+    node = (0, GIB, 3 * GIB)
+    for version, tables in (("6.1", 4), ("6.6", 0)):
+        found = predict(boot(version, node, tables=False), "crashkernel=128M")
+        # Node data takes the rest of 2 MiB.
+        assert start_of(found) == 3 * GIB - (tables + 2 + 32 + 128) * MIB, version
+    again = predict(boot("6.1", node, cmdline="crashkernel=64M", tables=True), "crashkernel=128M")
+    assert start_of(again) == 3 * GIB - (6 + 32 + 128) * MIB
+
+
+def test_5_10_passes_over_words_with_a_suffix() -> None:
+    """A plain word counts beside ,low; ,high alone is no request, without a message."""
+    text = boot("5.10", (0, GIB, 3 * GIB))
+    beside = predict(text, "crashkernel=128M crashkernel=64M,low")
+    assert (beside.outcome, [r.kind for r in beside.regions]) == ("reserved", ["main"])
+    alone = predict(text, "crashkernel=128M,high")
+    assert (alone.outcome, alone.problem) == (
+        "failed",
+        "this kernel passes over words with a suffix, without a message",
+    )
+
+
+def test_pages_of_64_kib_are_known_from_a_hash_table() -> None:
+    """The size in bytes and the power of two give the page; a table of one page does not."""
+    assert page_size(parse_boot_log(boot("6.12", (0, GIB, 3 * GIB), more=(WIDE_PAGES,)), "log")) == 64 * KIB
+    small = "Mount-cache hash table entries: 2048 (order: 0, 16384 bytes, linear)"
+    assert page_size(parse_boot_log(boot("6.12", (0, GIB, 3 * GIB), more=(small,)), "log")) is None
+    usual = "Inode-cache hash table entries: 65536 (order: 7, 524288 bytes, linear)"
+    assert page_size(parse_boot_log(boot("6.12", (0, GIB, 3 * GIB), more=(usual,)), "log")) == 4 * KIB
+
+
+def test_struct_pages_of_64_kib_pages() -> None:
+    """512 KiB for a section of 512 MiB, without alignment; the size is rounded to 64 KiB up to 6.6."""
+    found = predict(boot("6.1", (0, GIB, 3 * GIB), more=(WIDE_PAGES,)), "crashkernel=100000001")
+    assert found.regions[0].size == 100007936
+    taken = [h.range.size for h in found.early.held if h.what.startswith("struct pages")]
+    assert taken == [4 * 512 * KIB]
+
+
+def test_52_bit_addresses_make_a_larger_table() -> None:
+    """16 times as many sections are possible; the log says so where a CPU can."""
+    line = "CPU features: detected: 52-bit Virtual Addressing (LPA2)"
+    log = parse_boot_log(boot("6.12", (0, GIB, 3 * GIB), more=(line,)), "log")
+    assert has_wide_addresses(log)
+    rules = with_pages(crash_rules("arm64", parse_kernel_version("6.12")), None, wide=True)
+    _, taken = with_struct_pages(Memblock((Region(MemRange(GIB, 3 * GIB), 0),)), rules)
+    assert taken[0].range.size == MIB
+
+
+def test_an_initrd_that_is_not_shown_leaves_no_doubt_where_nothing_fits() -> None:
+    """It can only take room away."""
+    sign = ("Trying to unpack rootfs image as initramfs...",)
+    text = boot("6.1", (0, GIB, GIB + 512 * MIB), more=sign)
+    assert predict(text, "crashkernel=480M@1056M").outcome == "failed"
+    assert predict(text, "crashkernel=64M@1056M").outcome == "not-determined"
+
+
+def facts(cmdline: str, seen: str, *held: Held, version: str = "7.2", nodes: int = 2) -> ReservationInput:
+    """Return a machine with nodes of 2 GiB from 1 GiB on and what is held in it."""
+    rules = crash_rules("arm64", parse_kernel_version(version))
+    regions = tuple(Region(MemRange((1 + 2 * n) * GIB, (3 + 2 * n) * GIB), n) for n in range(nodes))
+    return ReservationInput(rules, cmdline, seen_cmdline=seen, regions=regions, held=held)
+
+
+def areas(*starts: int) -> tuple[Held, ...]:
+    """Return CMA areas of 64 MiB."""
+    return tuple(Held(MemRange.from_size(at, 64 * MIB), "CMA area", "log", "cma") for at in starts)
+
+
+def placed(found: ReservationInput) -> list[int]:
+    """Return where CMA areas come to lie."""
+    return [h.range.start for h in early_memory(found).held if h.kind == "cma"]
+
+
+def test_one_cma_area_more_for_each_node() -> None:
+    """A kernel that showed one more than it has nodes places them so again: below the limit, then on each node."""
+    shown = areas(4 * GIB - 64 * MIB, 3 * GIB - 64 * MIB, 4 * GIB)
+    assert placed(facts("cma=32M", "", *shown)) == [4 * GIB - 32 * MIB, 3 * GIB - 32 * MIB, 4 * GIB]
+    assert placed(facts("cma=32M", "", shown[0])) == [4 * GIB - 32 * MIB]
+    assert placed(facts("cma=0", "", *shown)) == []
+
+
+@pytest.mark.parametrize(
+    ("word", "starts"),
+    [
+        ("cma=64M@1536M", [1536 * MIB]),
+        ("cma=64M@1537M", []),
+        ("cma=64M@1G-2G", [2 * GIB - 64 * MIB]),
+        ("cma=64M@16G", []),
+    ],
+)
+def test_cma_at_an_address(word: str, starts: list[int]) -> None:
+    """Without a limit it goes exactly there or fails; with one, as high as it fits below."""
+    assert placed(facts(word, "", version="6.12")) == starts
+
+
+def test_cma_at_an_address_above_the_dma_limit() -> None:
+    """The newest kernels take an address or limit as given; before, the limit of 32-bit DMA counted too."""
+    for version, starts in (("6.12", []), ("7.2", [4608 * MIB])):
+        assert placed(facts("cma=64M@4608M", "", version=version)) == starts
+
+
+def test_cma_from_the_bottom_up_above_4g_since_5_12() -> None:
+    """Where the limit allows it, which on arm64 takes RAM that begins above 4 GiB."""
+    # The last 32 MiB hold struct pages of a section of 1 GiB, which are aligned to their 16 MiB.
+    for version, start in (("5.10", 9 * GIB - 96 * MIB), ("6.12", 8 * GIB)):
+        machine = facts("cma=64M", "", version=version)
+        high = replace(machine, regions=(Region(MemRange(8 * GIB, 9 * GIB), 0),))
+        assert placed(replace(high, limits=replace(high.limits, dma_limit=9 * GIB))) == [start]
+
+
+def test_mem_keeps_the_kernel_and_the_initrd() -> None:
+    """What mem= cuts off of them is added back, as regions of their own."""
+    disk = Held(span(2048, 2080), "initrd", "log", "initrd")
+    image = Held(span(1600, 1640), "kernel image", "log")
+    early = early_memory(facts("mem=512M", "", disk, image, nodes=1))
+    assert [r.range for r in early.memory.regions] == [span(1024, 1536), image.range, disk.range]
+    assert disk.range in [h.range for h in early.held]
