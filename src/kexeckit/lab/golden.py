@@ -36,6 +36,7 @@ def _kernel(suite: str) -> Path:
 MACHINES: dict[str, Callable[[], Machine]] = {
     "bios-1g-6.1": lambda: Machine(kernel=_kernel("bookworm"), memory=GIB, append="crashkernel=256M"),
     "efi-1g-6.12": lambda: Machine(kernel=_kernel("trixie"), memory=GIB, append="crashkernel=256M", extra=_FIRMWARE),
+    "efi-1g-5.10": lambda: Machine(kernel=_kernel("bullseye"), memory=GIB, append="crashkernel=256M", extra=_FIRMWARE),
     "numa-6g-newest": lambda: Machine(
         kernel=_kernel("sid"),
         nodes=(NumaNode(3 * GIB, 1), NumaNode(2 * GIB, 1), NumaNode(GIB)),

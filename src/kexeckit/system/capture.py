@@ -14,6 +14,7 @@ from pathlib import Path
 from kexeckit.errors import FileAccessError, KexeckitError, UsageError
 from kexeckit.formats.iomem import parse_iomem
 from kexeckit.system.boot_log import kernel_buffer
+from kexeckit.system.efi_map import EFI_MEMMAP, efi_map_bytes
 from kexeckit.system.kernel_config import CONFIG_GZ, config_names
 from kexeckit.system.release import read_release
 from kexeckit.system.sysroot import Sysroot
@@ -111,6 +112,14 @@ def _save(root: Sysroot, folder: Path) -> CaptureResult:
         saved.append(_BOOT_LOG)
     else:
         missing.append("the boot log: /dev/kmsg cannot be read or no longer holds the boot")
+    try:
+        memmap = efi_map_bytes(root)[0] if root.live else b""
+    except KexeckitError as error:
+        missing.append(f"the EFI memory map: {error}")
+    else:
+        if memmap:
+            (folder / EFI_MEMMAP.lstrip("/")).write_bytes(memmap)
+            saved.append(EFI_MEMMAP)
     return CaptureResult(tuple(saved), tuple(missing))
 
 

@@ -8,17 +8,21 @@ firmware's own tables in the root stand in for it, and the answer says what they
 from dataclasses import replace
 
 from kexeckit.errors import InputError, KexeckitError, MaskedAddressesError, UnavailableError
+from kexeckit.formats.boot_params import BootParams
 from kexeckit.formats.bootlog.boot import BootLog, parse_boot_log
 from kexeckit.formats.bootlog.early import initrd_size
 from kexeckit.formats.cmdline import values
+from kexeckit.formats.efi_memory_map import mirrored_memory
 from kexeckit.formats.iomem import parse_iomem
 from kexeckit.formats.srat import parse_srat
+from kexeckit.formats.sysfs_crash import EFI_PAGE
+from kexeckit.kernel.crashkernel.boot_services import with_efi_map
 from kexeckit.kernel.crashkernel.facts import ReservationInput
 from kexeckit.kernel.crashkernel.from_log import Asked, facts_from_log, kernel_name
 from kexeckit.kernel.crashkernel.from_memblock import with_memblock
 from kexeckit.kernel.crashkernel.from_parts import Parts, facts_from_parts, with_initrd, with_iomem
 from kexeckit.kernel.version import KernelVersion, parse_kernel_version
-from kexeckit.memory.range import MemRange
+from kexeckit.memory.range import MemRange, clip
 from kexeckit.memory.rangeset import EMPTY, RangeSet
 from kexeckit.memory.resource import ResourceTree
 from kexeckit.system.boot_files import (
@@ -28,6 +32,7 @@ from kexeckit.system.boot_files import (
 )
 from kexeckit.system.boot_log import read_boot_log
 from kexeckit.system.collect import BOOT_PARAMS, IOMEM
+from kexeckit.system.efi_map import EFI_MEMMAP, read_boot_efi_map
 from kexeckit.system.kernel_config import read_kernel_config
 from kexeckit.system.memblock_input import FOLDER, read_memblock_list
 from kexeckit.system.release import read_arch, read_release
@@ -77,7 +82,21 @@ def _from_root(root: Sysroot, asked: Asked) -> ReservationInput:
     params = read_boot_params(root)
     if params and facts.rules.arch == "x86_64":
         facts = with_initrd(facts, params.initrd_address, params.initrd_size, root.label(BOOT_PARAMS))
-    return facts
+    return _with_efi_map(root, facts, params) if facts.unshown.firmware else facts
+
+
+def _with_efi_map(root: Sysroot, facts: ReservationInput, params: BootParams | None) -> ReservationInput:
+    # Without rights, under lockdown or in an older capture there is none: boot services memory stays a doubt.
+    try:
+        found = read_boot_efi_map(root)
+    except KexeckitError as error:
+        return replace(facts, notes=(*facts.notes, str(error)))
+    if not found:
+        return facts
+    at = clip(params.efi.memmap, params.efi.memmap + params.efi.memmap_size) if params else None
+    memory = [(d.type, MemRange.from_size(d.phys, d.pages * EFI_PAGE)) for d in found]
+    facts = with_efi_map(facts, memory, at, "EFI memory map" if root.live else root.label(EFI_MEMMAP))
+    return replace(facts, mirrored=facts.mirrored or tuple(mirrored_memory(found)))
 
 
 def _with_config(root: Sysroot, facts: ReservationInput) -> ReservationInput:

@@ -110,25 +110,25 @@ def _firmware(facts: ReservationInput, early: EarlyMemory, placement: Placement)
         return None
     late = RangeSet(facts.late)
     unsure = []
-    candidates: list[Candidate] = []
+    rows: list[Candidate] = []
     for part, region in placed(placement):
         end, what = upper_bound(early, placement, part, region)
-        if what == "window" or end in late:
-            continue
         room = next(f.range for f in early.memory.free() if f.range.contains(region))
         align = placement.attempts[-1].window.align
         lowest = align_up(room.start, align)
-        unsure.append(part)
-        candidates.append(
-            Candidate(
-                part, region.start, lowest, align, f"lower by as much as boot services memory below {end:#x} takes"
-            )
-        )
+        if what != "window" and end not in late:
+            unsure.append(part)
+            when = f"lower by as much as boot services memory below {end:#x} takes"
+            rows.append(Candidate(part, region.start, lowest, align, when))
+            continue
+        rows.append(Candidate(part, region.start, region.start, 0, "no boot services memory lies in its way"))
+        if lowest < region.start:
+            rows.append(Candidate(part, region.start - align, lowest, align, "some lies in its way"))
     text = (
         "EFI boot services memory is still reserved at that moment and the source does not print it; a boot with "
         "efi=debug would show it"
     )
-    return Doubt("firmware", text, tuple(unsure), decides=bool(unsure), candidates=tuple(candidates))
+    return Doubt("firmware", text, tuple(unsure), decides=bool(unsure), candidates=tuple(rows))
 
 
 def _kernel(facts: ReservationInput, early: EarlyMemory, placement: Placement) -> Doubt | None:

@@ -23,9 +23,10 @@ from kexeckit.formats.bootlog.early import (
     reserved_tables,
     setup_data,
 )
-from kexeckit.formats.bootlog.efi import BOOT_SERVICES, booted_by_efi, efi_map, efi_tables
+from kexeckit.formats.bootlog.efi import booted_by_efi, efi_map, efi_tables
 from kexeckit.formats.bootlog.memblock_debug import MemblockStep, memblock_steps
 from kexeckit.formats.bootlog.outcome import logged_regions
+from kexeckit.kernel.crashkernel.boot_services import ASSUMED, boot_services
 from kexeckit.kernel.crashkernel.facts import Held
 from kexeckit.kernel.crashkernel.rules import CrashRules
 from kexeckit.memory.range import MemRange, clip
@@ -36,7 +37,6 @@ from kexeckit.memory.units import GIB, MIB, PAGE_SIZE, align_down, align_up
 _EFI_RESERVED = ("MEMATTR", "TPMEventLog", "TPMFinalLog", "MOKvar", "RNG", "MEMRESERVE", "Unaccepted", "INITRD")
 # CONFIG_PHYSICAL_START, which no distribution changes.
 _LOAD = 16 * MIB
-ASSUMED = "EFI boot services memory, assumed"
 _EARLY = ("EFI table", "ACPI ")
 
 
@@ -62,11 +62,11 @@ def held_by_log(log: BootLog, rules: CrashRules, ram: Sequence[MemRange], *, ran
         if name in _EFI_RESERVED and address:
             span = MemRange.from_size(align_down(address, PAGE_SIZE), PAGE_SIZE)
             out.append(Held(span, f"EFI table {name}", _at(log, line)))
-    services = (e for e in efi_map(log) if e.type in BOOT_SERVICES)
-    out += [Held(e.range, f"EFI {e.name}", _at(log, e.line)) for e in services]
-    out += _by_memblock(log, rules)
     image = kernel_image(log, rules, ram, randomised=randomised)
-    return sorted([*out, *([image] if image else [])], key=lambda h: h.range)
+    out += [image] if image else []
+    out += boot_services(out, ((e.type, e.range, _at(log, e.line)) for e in efi_map(log)))
+    out += _by_memblock(log, rules)
+    return sorted(out, key=lambda h: h.range)
 
 
 def assumed_firmware(held: Iterable[Held], ram: Sequence[MemRange]) -> list[Held]:
