@@ -14,9 +14,10 @@ import pytest
 from kexeckit.cli.main import main
 from kexeckit.errors import InputError
 from kexeckit.formats.vmlinux import KernelMemory, parse_vmlinux
-from kexeckit.kernel.crashkernel.defaults import DEFAULT_TABLES, defaults_for
+from kexeckit.kernel.crashkernel.defaults import DEFAULT_TABLES, computed_defaults, defaults_for
 from kexeckit.kernel.crashkernel.estimate import CaptureSetup, estimate, in_tmpfs, kernel_sizes
 from kexeckit.lab.cpio import file, format_cpio
+from kexeckit.render.estimate import estimate_document, render_estimate
 from kexeckit.system.capture_setup import unpacked_size
 
 MIB = 1 << 20
@@ -109,11 +110,25 @@ def test_the_running_kernel_is_smaller() -> None:
 
 def test_defaults_of_distributions() -> None:
     """Each table for this much RAM; none for an architecture without tables."""
-    assert ("Debian", 128 * MIB) in [(t.name, size) for t, size in defaults_for("x86_64", 8 * GIB)]
+    assert ("Debian 11, 12", 128 * MIB) in [(t.name, size) for t, size in defaults_for("x86_64", 8 * GIB)]
     assert defaults_for("mips", 8 * GIB) == []
-    assert all(table.source for table in DEFAULT_TABLES)
+    assert all(table.source and "memory" not in table.source for table in DEFAULT_TABLES)
     assert {table.arch for table in DEFAULT_TABLES} >= {"x86_64", "arm64", "ppc64le", "s390x"}
     assert len(defaults_for("ppc64le", 8 * GIB)) == 1
+
+
+def test_a_default_that_only_the_machine_computes() -> None:
+    """It stands in text and document, without a size, and with its rule."""
+    found = estimate(setup())
+    computed = computed_defaults("x86_64")
+    assert computed
+    assert computed_defaults("mips") == []
+    text = render_estimate(found, defaults_for("x86_64", 8 * GIB), computed)
+    assert "SLES 12, 15" in text
+    assert "not determined" in text
+    assert computed[0].rule in text
+    entry = estimate_document(found, [], computed)["estimate"]["defaults"][-1]
+    assert (entry["name"], entry["size"], entry["enough"]) == ("SLES 12, 15", None, None)
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, lzma.compress])

@@ -31,7 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def _estimate(args: Namespace) -> int:
-    from kexeckit.kernel.crashkernel.defaults import defaults_for
+    from kexeckit.kernel.crashkernel.defaults import computed_defaults, defaults_for
     from kexeckit.kernel.crashkernel.estimate import estimate, in_tmpfs
     from kexeckit.memory.units import parse_size
     from kexeckit.render.estimate import estimate_document, render_estimate
@@ -48,13 +48,15 @@ def _estimate(args: Namespace) -> int:
     )
     setup = read_capture_setup(kernel, args.initrd, machine)
     found = estimate(setup)
-    defaults = defaults_for("arm64" if args.arch == "aarch64" else args.arch or "x86_64", ram) if ram else []
+    arch = "arm64" if args.arch == "aarch64" else args.arch or "x86_64"
+    defaults = defaults_for(arch, ram) if ram else []
+    computed = computed_defaults(arch) if ram else []
     if args.json:
         from kexeckit.cli.output import print_document
 
-        print_document(estimate_document(found, defaults))
+        print_document(estimate_document(found, defaults, computed))
     else:
-        print(render_estimate(found, defaults))
+        print(render_estimate(found, defaults, computed))
     return 0
 
 

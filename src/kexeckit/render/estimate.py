@@ -3,15 +3,23 @@
 from collections.abc import Sequence
 from typing import Any
 
-from kexeckit.kernel.crashkernel.defaults import DefaultTable
+from kexeckit.kernel.crashkernel.defaults import ComputedDefault, DefaultTable
 from kexeckit.kernel.crashkernel.estimate import Estimate
 from kexeckit.memory.units import MIB, format_size
 from kexeckit.render.crashkernel import SCHEMA
 from kexeckit.render.table import render_table
 
 
-def estimate_document(found: Estimate, defaults: list[tuple[DefaultTable, int]]) -> dict[str, Any]:
-    """Return the JSON document; sizes are bytes, and the parts add up to `recommended`."""
+def estimate_document(
+    found: Estimate, defaults: list[tuple[DefaultTable, int]], computed: Sequence[ComputedDefault] = ()
+) -> dict[str, Any]:
+    """Return the JSON document; sizes are bytes, and the parts add up to `recommended`.
+
+    Args:
+        found: The estimate.
+        defaults: What distributions would reserve.
+        computed: Defaults that only the machine itself can compute; their size is null.
+    """
     numbers = {
         "least": found.least,
         "recommended": found.recommended,
@@ -21,6 +29,10 @@ def estimate_document(found: Estimate, defaults: list[tuple[DefaultTable, int]])
         "defaults": [
             {"name": t.name, "spec": t.spec, "size": size, "enough": size >= found.least, "source": t.source}
             for t, size in defaults
+        ]
+        + [
+            {"name": c.name, "spec": None, "size": None, "enough": None, "rule": c.rule, "source": c.source}
+            for c in computed
         ],
     }
     return {"schema": SCHEMA, "estimate": numbers}
@@ -79,8 +91,10 @@ def _difference(smallest: int, found: Estimate) -> float:
     return round(100 * (found.least - smallest) / smallest, 1)
 
 
-def render_estimate(found: Estimate, defaults: list[tuple[DefaultTable, int]]) -> str:
-    """Return the text: the sum, then what distributions would reserve."""
+def render_estimate(
+    found: Estimate, defaults: list[tuple[DefaultTable, int]], computed: Sequence[ComputedDefault] = ()
+) -> str:
+    """Return the text: the sum, then what distributions would reserve; arguments as for `estimate_document`."""
     rows = [(p.name, f"{p.size / MIB:.1f}", p.why) for p in found.parts]
     rows.append(
         (
@@ -95,16 +109,12 @@ def render_estimate(found: Estimate, defaults: list[tuple[DefaultTable, int]]) -
         render_table(("part", "MiB", "why"), rows, frozenset((1,))),
         *found.assumed,
     ]
-    if defaults:
-        verdict = (
-            (
-                t.name,
-                format_size(size) if size else "nothing",
-                _verdict(size, found),
-                t.spec,
-                t.source,
-            )
+    if defaults or computed:
+        verdict = [
+            (t.name, format_size(size) if size else "nothing", _verdict(size, found), t.spec, t.source)
             for t, size in defaults
-        )
-        lines += ["", render_table(("default of", "here", "", "table", "source"), list(verdict))]
+        ]
+        verdict += [(c.name, "not determined", "", "computed on the machine", c.source) for c in computed]
+        lines += ["", render_table(("default of", "here", "", "table", "source"), verdict)]
+        lines += [f"{c.name}: {c.rule}" for c in computed]
     return "\n".join(lines)

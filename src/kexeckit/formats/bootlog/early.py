@@ -46,6 +46,8 @@ _UNWIND = (30, 100)
 _SETUP_DATA = re.compile(
     r"^e820: update \[mem 0x([0-9a-f]+)-0x([0-9a-f]+)\] +(usable|System RAM) +==> +(?:usable|System RAM)"
 )
+# To 5.14 the maker comes first, then last: "AMD Memory Encryption Features active: SME", "Memory ... active: AMD SME".
+_ENCRYPTION = re.compile(r"^(?:AMD )?Memory Encryption Features active: ")
 _NO_KASLR = re.compile(r"^(?:KASLR disabled|.*KASLR disabled)", re.IGNORECASE)
 
 
@@ -194,6 +196,11 @@ def initially_mapped_end(log: BootLog) -> int | None:
 def says_kaslr_disabled(log: BootLog) -> bool:
     """Say whether a line tells that the kernel was not put at a random place."""
     return bool(log.find(_NO_KASLR))
+
+
+def encrypts_memory(log: BootLog) -> bool:
+    """Say whether a line tells that memory encryption (AMD's SME or SEV) is on."""
+    return bool(log.find(_ENCRYPTION))
 
 
 def _place(start: int, end: int, line: int) -> Taken | None:

@@ -99,7 +99,8 @@ def _specs(found: Reservation, placement: Placement) -> list[str]:
     for window in main_windows(replace(request, base=0), rules, limits):
         room = largest_fit(memory, window)
         if room and room.size < request.size:
-            ideas.append(f"crashkernel={room.size // MIB}M{',high' if _is_high(window, rules.low_limit) else ''}")
+            high = _is_high(window, rules.middle_limit or rules.low_limit)
+            ideas.append(f"crashkernel={room.size // MIB}M{',high' if high else ''}")
     return ideas
 
 

@@ -66,13 +66,17 @@ def _search(found: Reservation) -> Iterator[Reason]:
         window = attempt.window
         where = f"at {attempt.found:#x}" if attempt.found is not None else "no room"
         text = (
-            f"{attempt.part} part, {format_size(attempt.size)} {window.name} "
+            f"{attempt.part} part, {format_size(attempt.size)}{_encryption(window.extra)} {window.name} "
             f"[{window.range.start:#x}, {window.range.end:#x}), aligned to {format_size(window.align)}: {where}"
         )
         yield Reason("search", text, attempt=attempt, tried=tuple(tried(attempt)))
     for part, region in (("main", found.placement.main), ("low", found.placement.low)):
         if region:
             yield Reason("bound", _bound(found, part, region))
+
+
+def _encryption(extra: int) -> str:
+    return f" ({format_size(extra)} of it because memory encryption is on)" if extra else ""
 
 
 def _bound(found: Reservation, part: str, region: MemRange) -> str:

@@ -10,6 +10,7 @@ from itertools import pairwise
 from kexeckit.errors import InputError, UsageError
 from kexeckit.formats.bootlog.boot import BootLog
 from kexeckit.formats.bootlog.cma import knows_cma
+from kexeckit.formats.bootlog.early import encrypts_memory
 from kexeckit.formats.bootlog.efi import efi_map
 from kexeckit.formats.bootlog.memory import NodeRange, TableEntry, firmware_table, node_ranges, table_changes
 from kexeckit.formats.bootlog.numa import numa_refused, srat_of_log
@@ -90,7 +91,7 @@ def facts_from_log(log: BootLog, asked: Asked) -> ReservationInput:
         held=tuple(held),
         late=late_of(held),
         node_data=0 if any(h.kind == "node-data" for h in held) or not rules.after_numa else 176 * KIB,
-        limits=Limits(_dma_limit(log, nodes, rules), swiotlb_size(cmdline)),
+        limits=Limits(_dma_limit(log, nodes, rules), swiotlb_size(cmdline), encrypts_memory(log)),
         unshown=unshown,
         sources=(f"{log.source}: boot log of {version.release}",),
         notes=tuple(n for n in (log.note, *notes, *more) if n),

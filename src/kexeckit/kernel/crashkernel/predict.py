@@ -110,7 +110,7 @@ def _regions(
         start = None if "low" in unsure else placement.low.start
         out.append(CrashRegion(start, placement.low.size, "low", "Crash kernel"))
     start = None if main is None or "main" in unsure else main.start
-    out.append(CrashRegion(start, request.size, "main", "Crash kernel"))
+    out.append(CrashRegion(start, main.size if main else request.size, "main", "Crash kernel"))
     if request.cma:
         out.append(CrashRegion(None, request.cma, "cma", ""))
     if main is None and request.high:

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 from kexeckit.formats.memparse import parse_memory
 from kexeckit.kernel.crashkernel.rules import CrashRules
-from kexeckit.memory.units import MIB, align_up
+from kexeckit.memory.units import GIB, MIB, align_up
 
 _OPTION = "crashkernel="
 _MAX = (1 << 64) - 1
-_EL7_SIZE, _EL7_FROM = 160 * MIB, 2048 * MIB
+# crashkernel=auto of RHEL 6 and 7: bytes at least, and the RAM from which on.
+_AUTO = {"el6": (128 * MIB, 2 * GIB), "el7": (160 * MIB, 2 * GIB), "el7-s390": (160 * MIB, 4 * GIB)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,18 +151,21 @@ class _Parser:
             return (
                 None,
                 at,
-                "crashkernel: Memory value expected" if self.rules.size_checked else "Memory value expected",
+                "crashkernel: Memory value expected" if self.rules.prefixed else "Memory value expected",
             )
         if size >= self.total:
             return None, at, "crashkernel: invalid size"
         return (size if start <= self.total < end else None), after, ""
 
     def _auto(self, word: str) -> _Parsed:
-        if self.rules.auto != "el7":
+        if self.rules.auto not in _AUTO:
             return self._ranges(self.rules.auto, word)
-        # 2 bits for every 4 KiB page on top of 160 MiB.
-        size = 0 if self.total < _EL7_FROM else align_up(_EL7_SIZE + self.total // (4096 * 4), MIB)
-        return _Parsed("ok", size, 0, word)
+        # Two bits for every 4 KiB page on top. Only for the threshold the total is rounded.
+        least, threshold = _AUTO[self.rules.auto]
+        if align_up(self.total, 128 * MIB) < threshold:
+            self.messages.append("crashkernel=auto resulted in zero bytes of reserved memory.")
+            return _Parsed("ok", 0, 0, word)
+        return _Parsed("ok", least + align_up((self.total - least) // (4096 * 4), MIB), 0, word)
 
 
 def last_word(cmdline: str, suffix: str, known: tuple[str, ...]) -> str | None:
@@ -234,4 +238,4 @@ def _judged(parser: _Parser, decided: _Parsed, total: int, *, high: bool) -> Req
 def _after_at(rules: CrashRules) -> str:
     if ",cma" in rules.suffixes:
         return "crashkernel: Memory value expected after '@'"
-    return "crahskernel: Memory value expected after '@'" if rules.size_checked else "Memory value expected after '@'"
+    return "crahskernel: Memory value expected after '@'" if rules.prefixed else "Memory value expected after '@'"

@@ -2,7 +2,7 @@
 
 Rules of this file:
     1. A base record per architecture, then `CHANGES` in order of release; code asks for the field, never the version.
-    2. `VENDORS` holds what distribution kernels carry apart from their version. Any field can be overridden.
+    2. `vendors.py` holds what distribution kernels carry apart from their version. Any field can be overridden.
 
 Numbers are bytes. A limit of None means the end of memory that 32-bit DMA reaches, which depends on the machine.
 """
@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from kexeckit.kernel.crashkernel.rule_groups import GENERIC_ARM64, GENERIC_X86, X86_BELOW_4G
+from kexeckit.kernel.crashkernel.vendors import vendor_changes
 from kexeckit.kernel.version import KernelVersion
 from kexeckit.memory.units import GIB, KIB, MIB, TIB
 
@@ -25,6 +27,7 @@ class CrashRules:
         fixed_align: Alignment that a given start (``@offset``) must have.
         low_limit: End of the window for a plain size; None for the DMA limit.
         low_start: Beginning of that window.
+        middle_limit: End of one more window that a plain size is tried in before the high one; None for no such window.
         high_limit: End of the window for ``,high``.
         high_start: Beginning of the window for ``,high``; None for the end of the low window.
         fallback_start: Beginning of the window that a plain size falls back to; None for the end of the low window.
@@ -37,6 +40,11 @@ class CrashRules:
         low_by_word: ``,low`` also counts for a plain size that landed high.
         low_needs_room_below: The low part is wanted as soon as less than its size lies below the limit (6.2 to 6.4).
         low_limit_is_4g: The low part is wanted from 4 GiB up, whatever the low window is.
+        low_always: A low part that was asked for is wanted wherever the main one lies.
+        low_optional: The main part stays where the low part finds no room.
+        low_from_own_size: The low part is searched from its own size up, not from 0.
+        encrypted_extra: With memory encryption, what a plain size that is tried below 4 GiB grows by: empty for
+            nothing, ``swiotlb`` (in whole MiB), ``swiotlb-64M`` (the same, 64 MiB at most).
         total_rounded: Range rules compare with RAM rounded up to 128 MiB.
         total_is_span: RAM is counted as the highest page frame, holes included.
         size_checked: A size of all RAM or more is refused at once.
@@ -53,12 +61,14 @@ class CrashRules:
         usage: Bytes that describe a section besides its struct pages (arm64).
         page: Bytes of a page.
         pa_bits: Bits of a physical address (arm64).
-        fixed_checks: A given start is checked against memory and reservations one by one (arm64 before 5.19).
+        fixed_checks: A given start is checked against memory and reservations one by one (arm64 before 5.15).
         dma32: The limit of 32-bit DMA is the end of ZONE_DMA32 where there is one, else of ZONE_DMA (arm64).
         protected: Memory is mapped by pages if crashkernel= is there, so that the region can be made inaccessible
             while an image is loaded (arm64).
+        prefixed: Every message of the parser begins with ``crashkernel:``.
         dialect: Wording of messages: ``mb`` ("Reserving 256MB"), ``range`` ("crashkernel reserved: a - b").
-        auto: What ``crashkernel=auto`` means: empty for a bad value, else a range rule or ``el7``.
+        auto: What ``crashkernel=auto`` means: empty for a bad value, else a range rule, or ``el6``, ``el7``,
+            ``el7-s390``: so much, and two bits for each page of 4 KiB.
         modelled: The search itself is known here; False where only size and documented placement are.
     """
 
@@ -67,6 +77,7 @@ class CrashRules:
     fixed_align: int = 1 * MIB
     low_limit: int | None = 896 * MIB
     low_start: int = 16 * MIB
+    middle_limit: int | None = None
     high_limit: int = 64 * TIB
     high_start: int | None = 16 * MIB
     fallback_start: int | None = 16 * MIB
@@ -78,6 +89,10 @@ class CrashRules:
     low_by_word: bool = True
     low_needs_room_below: bool = False
     low_limit_is_4g: bool = True
+    low_always: bool = False
+    low_optional: bool = False
+    low_from_own_size: bool = False
+    encrypted_extra: str = ""
     total_rounded: bool = False
     total_is_span: bool = False
     size_checked: bool = False
@@ -97,6 +112,7 @@ class CrashRules:
     fixed_checks: bool = False
     dma32: bool = False
     protected: bool = False
+    prefixed: bool = False
     dialect: str = "mb"
     auto: str = ""
     modelled: bool = True
@@ -111,7 +127,7 @@ class CrashChange:
         since: First mainline release, (major, minor, patch).
         fields: Field to new value.
         source: Kernel file and function, or the commit's subject.
-        checked: ``booted``, ``read`` (in the source), ``logs`` (of real machines) or ``known`` (from documentation).
+        checked: ``booted`` or ``read`` (in the source, of a release before and of this one or one behind it).
     """
 
     arches: tuple[str, ...]
@@ -121,41 +137,7 @@ class CrashChange:
     checked: str
 
 
-@dataclass(frozen=True, slots=True)
-class Vendor:
-    """What a distribution's kernels do apart from their version.
-
-    Attributes:
-        mark: Text in the release, like ``.el8``.
-        build: Lowest build number (``147`` in ``4.18.0-147.el8``) that does so.
-        arches: Architectures concerned.
-        fields: Field to value.
-        source: How it is known.
-    """
-
-    mark: str
-    build: int
-    arches: tuple[str, ...]
-    fields: Mapping[str, Any]
-    source: str
-
-
 _X86 = ("x86_64", "i386")
-_GENERIC: Mapping[str, Any] = {
-    "low_start": 0,
-    "high_start": None,
-    "fallback_start": None,
-    "plain_falls_up": True,
-    "high_falls_down": True,
-    "words": "plain-or-high",
-    "suffixes": (",high", ",low"),
-    "low_by_word": False,
-    "low_limit_is_4g": False,
-    "page_rounded": False,
-    "fixed_checks": False,
-    "dialect": "range",
-}
-
 _BASES = {
     "x86_64": CrashRules("x86_64", low_limit=64 * TIB, bottom_up=True, total_is_span=True, after_numa=False),
     "i386": CrashRules("i386", low_limit=4 * GIB, bottom_up=True, total_is_span=True, after_numa=False),
@@ -191,17 +173,23 @@ CHANGES = (
         _X86,
         (2, 6, 37),
         {"bottom_up": False, "low_limit": 896 * MIB},
-        "arch/x86/kernel/setup.c reserve_crashkernel(), CRASH_KERNEL_ADDR_MAX",
-        "logs",
+        "arch/x86/kernel/setup.c reserve_crashkernel(), CRASH_KERNEL_ADDR_MAX; to 2.6.36 find_e820_area()",
+        "read",
     ),
-    CrashChange(("i386",), (2, 6, 37), {"low_limit": 512 * MIB, "high_limit": 512 * MIB}, "the same, 32 bit", "logs"),
-    CrashChange(_X86, (3, 3, 0), {"total_is_span": False}, "memblock_phys_mem_size() in reserve_crashkernel()", "logs"),
+    CrashChange(("i386",), (2, 6, 37), {"low_limit": 512 * MIB, "high_limit": 512 * MIB}, "the same, 32 bit", "read"),
+    CrashChange(_X86, (3, 4, 0), {"total_is_span": False}, "memblock_phys_mem_size() in reserve_crashkernel()", "read"),
     CrashChange(
         _X86,
         (3, 9, 0),
-        {"words": "plain-then-high", "suffixes": (",high", ",low"), "low_default": "swiotlb-72M"},
-        "kernel/kexec.c parse_crashkernel_suffix()",
-        "known",
+        {
+            "words": "plain-then-high",
+            "suffixes": (",high", ",low"),
+            "low_default": "swiotlb-72M",
+            "low_optional": True,
+            "low_from_own_size": True,
+        },
+        "kernel/kexec.c parse_crashkernel_suffix(); arch/x86/kernel/setup.c reserve_crashkernel_low()",
+        "read",
     ),
     CrashChange(
         ("arm64", "riscv64", "ppc64", "s390x", "loongarch64"),
@@ -212,22 +200,32 @@ CHANGES = (
     ),
     CrashChange(
         _X86,
-        (3, 14, 0),
+        (3, 13, 0),
         {"after_numa": True},
-        "x86/kexec: move reserve_crashkernel() behind SRAT parsing",
-        "logs",
+        "arch/x86/kernel/setup.c setup_arch(): reserve_crashkernel() behind initmem_init()",
+        "read",
     ),
     CrashChange(
         _X86,
-        (4, 3, 0),
+        (4, 2, 0),
         {"low_default": "swiotlb-256M"},
-        "reserve_crashkernel_low(), 256 MiB at least",
+        "arch/x86/kernel/setup.c reserve_crashkernel_low(), 256 MiB at least",
         "read",
+    ),
+    CrashChange(
+        _X86,
+        (4, 4, 0),
+        {"low_optional": False},
+        "arch/x86/kernel/setup.c reserve_crashkernel(): without the low part the main one is given back",
+        "read",
+    ),
+    CrashChange(
+        _X86, (4, 13, 0), {"low_from_own_size": False}, "arch/x86/kernel/setup.c reserve_crashkernel_low()", "read"
     ),
     CrashChange(
         ("x86_64",),
         (5, 2, 0),
-        {"low_limit": 4 * GIB, "plain_falls_up": True},
+        X86_BELOW_4G,
         "arch/x86/kernel/setup.c reserve_crashkernel(), CRASH_ADDR_LOW_MAX",
         "booted",
     ),
@@ -251,6 +249,13 @@ CHANGES = (
         (5, 12, 0),
         {"cma_bottom_up": True},
         "mm/cma.c cma_declare_contiguous_nid(), memblock_set_bottom_up()",
+        "read",
+    ),
+    CrashChange(
+        ("arm64",),
+        (5, 15, 0),
+        {"fixed_checks": False},
+        "arch/arm64/mm/init.c reserve_crashkernel(), memblock_phys_alloc_range()",
         "read",
     ),
     CrashChange(
@@ -286,7 +291,7 @@ CHANGES = (
         (6, 2, 0),
         {"plain_falls_up": True, "low_default": "128M", "low_needs_room_below": True, "fallback_start": 0},
         "arch/arm64/mm/init.c reserve_crashkernel()",
-        "known",
+        "read",
     ),
     CrashChange(
         ("arm64",),
@@ -305,22 +310,27 @@ CHANGES = (
     CrashChange(
         _X86,
         (6, 7, 0),
-        {**_GENERIC, "fixed_align": 16 * MIB},
+        GENERIC_X86,
         "kernel/crash_core.c reserve_crashkernel_generic()",
         "booted",
     ),
     CrashChange(
         ("arm64",),
         (6, 7, 0),
-        {**_GENERIC, "low_default": "128M"},
+        GENERIC_ARM64,
         "kernel/crash_core.c reserve_crashkernel_generic()",
         "booted",
     ),
+    CrashChange(("riscv64",), (6, 7, 0), GENERIC_ARM64, "arch/riscv/mm/init.c arch_reserve_crashkernel()", "read"),
     CrashChange(
-        ("riscv64", "loongarch64"),
-        (6, 7, 0),
-        {**_GENERIC, "low_default": "128M"},
-        "kernel/crash_core.c reserve_crashkernel_generic()",
+        ("loongarch64",), (6, 8, 0), GENERIC_ARM64, "arch/loongarch/kernel/setup.c arch_reserve_crashkernel()", "read"
+    ),
+    # Not in 6.9, there in 6.11.
+    CrashChange(
+        ("x86_64", "i386", "arm64", "riscv64", "ppc64", "s390x", "loongarch64"),
+        (6, 10, 0),
+        {"prefixed": True},
+        "kernel/crash_reserve.c, the prefix of its messages",
         "read",
     ),
     CrashChange(
@@ -353,33 +363,6 @@ CHANGES = (
     ),
 )
 
-VENDORS = (
-    Vendor(
-        ".el7", 0, ("x86_64",), {"after_numa": True, "total_rounded": True, "auto": "el7"},
-        "RHEL 7 Kernel Administration Guide, memory requirements for kdump",
-    ),
-    Vendor(
-        ".el8", 0, ("x86_64",), {"total_rounded": True, "auto": "1G-64G:160M,64G-1T:256M,1T-:512M"},
-        "RHEL 8 kernel-core default crashkernel.default",
-    ),
-    Vendor(".el8", 0, ("arm64",), {"total_rounded": True, "auto": "2G-:448M"}, "the same"),
-    Vendor(
-        ".el8", 0, ("ppc64",),
-        {"total_rounded": True, "auto": "2G-4G:384M,4G-16G:512M,16G-64G:1G,64G-128G:2G,128G-:4G"}, "the same",
-    ),
-    Vendor(".el8", 0, ("s390x",), {"total_rounded": True, "auto": "4G-64G:160M,64G-1T:256M,1T-:512M"}, "the same"),
-    # A region that ends above 896 MiB was seen with build 147 (8.1), whose version alone says otherwise.
-    Vendor(
-        ".el8", 147, ("x86_64",), {"low_limit": 4 * GIB, "plain_falls_up": True},
-        "a region between 656 and 912 MiB on 4.18.0-147.el8",
-    ),
-    Vendor(
-        ".el8", 240, ("x86_64",), {"auto": "1G-4G:160M,4G-64G:192M,64G-1T:256M,1T-:512M"},
-        "RHEL 8.3 kernel-core default crashkernel.default",
-    ),
-    Vendor(".el9", 0, ("x86_64", "arm64", "ppc64", "s390x"), {"total_rounded": True}, "RHEL 9 kernel/crash_core.c"),
-)  # fmt: skip
-
 
 def crash_rules(arch: str, version: KernelVersion) -> CrashRules:
     """Return how this kernel reserves; for an architecture that is not known here, rules that only give the size."""
@@ -387,10 +370,8 @@ def crash_rules(arch: str, version: KernelVersion) -> CrashRules:
     for change in CHANGES:
         if arch in change.arches and version.at_least(*change.since):
             rules = replace(rules, **change.fields)
-    build = _build(version.release)
-    for vendor in VENDORS:
-        if arch in vendor.arches and vendor.mark in version.release and build >= vendor.build:
-            rules = replace(rules, **vendor.fields)
+    for fields in vendor_changes(arch, version.release):
+        rules = replace(rules, **fields)
     return rules
 
 
@@ -411,9 +392,3 @@ def with_pages(rules: CrashRules, page: int | None, *, wide: bool) -> CrashRules
     if page != 64 * KIB:
         return rules
     return replace(rules, page=page, section=max(rules.section, 512 * MIB), cma_align=512 * MIB)
-
-
-def _build(release: str) -> int:
-    # The first number after the dash: 147 in 4.18.0-147.el8.x86_64.
-    digits = release.partition("-")[2].partition(".")[0]
-    return int(digits) if digits.isdigit() else 0

@@ -16,7 +16,7 @@ from kexeckit.kernel.crashkernel.request import Request
 from kexeckit.kernel.crashkernel.rules import CrashRules
 from kexeckit.kernel.memblock import Free, Memblock, fit
 from kexeckit.memory.range import MemRange, clip
-from kexeckit.memory.units import GIB, MIB, format_size, is_power_of_two
+from kexeckit.memory.units import GIB, MIB, align_up, format_size, is_power_of_two
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,13 @@ class Window:
         name: In words: ``below 4 GiB``.
         range: Its addresses.
         align: Alignment of the start.
+        extra: Bytes wanted here on top of what was asked for.
     """
 
     name: str
     range: MemRange
     align: int
+    extra: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +79,12 @@ class Limits:
     Attributes:
         dma_limit: End of the memory that 32-bit DMA reaches; stands in where a rule says None.
         swiotlb: Bytes of the swiotlb that the kernel would set up.
+        encrypted: Memory encryption (AMD's SME or SEV) is on.
     """
 
     dma_limit: int = 4 * GIB
     swiotlb: int = 64 * MIB
+    encrypted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,18 +114,19 @@ def place(memory: Memblock, request: Request, rules: CrashRules, limits: Limits)
         limits: The machine's limits.
     """
     attempts: list[Attempt] = []
-    base = None
+    base, wanted = None, request.size
     for window in main_windows(request, rules, limits):
-        base = memory.find(request.size, window.align, window.range, bottom_up=rules.bottom_up)
+        wanted = request.size + window.extra
+        base = memory.find(wanted, window.align, window.range, bottom_up=rules.bottom_up)
         if base is not None and request.base and base != request.base:
             base = None
-        attempts.append(Attempt("main", window, request.size, base, memory))
+        attempts.append(Attempt("main", window, wanted, base, memory))
         if base is not None:
             break
     if base is None:
         why = "memory is in use" if request.base else "no suitable area"
         return Placement(None, None, tuple(attempts), why)
-    main = MemRange.from_size(base, request.size)
+    main = MemRange.from_size(base, wanted)
     size = low_size(request, rules, limits, base)
     if not size:
         return Placement(main, None, tuple(attempts))
@@ -131,9 +136,11 @@ def place(memory: Memblock, request: Request, rules: CrashRules, limits: Limits)
 def _with_low(
     memory: Memblock, main: MemRange, size: int, attempts: list[Attempt], rules: CrashRules, limits: Limits
 ) -> Placement:
-    window = low_window(rules, limits)
+    window = low_window(rules, limits, size)
     at = memory.find(size, window.align, window.range)
     attempts.append(Attempt("low", window, size, at, memory))
+    if at is None and rules.low_optional:
+        return Placement(main, None, tuple(attempts))
     if at is None:
         return Placement(None, None, tuple(attempts), "no room for the low part")
     return Placement(main, MemRange.from_size(at, size), tuple(attempts))
@@ -148,22 +155,38 @@ def main_windows(request: Request, rules: CrashRules, limits: Limits) -> Iterato
         if span:
             yield Window("at the given address", span, aligned)
         return
-    low = _window("below", rules.low_start, low_end, rules.align)
+    extra = 0 if request.high else encryption_extra(rules, limits)
+    low = _window("below", rules.low_start, low_end, rules.align, extra)
+    middle = _window("below", rules.low_start, rules.middle_limit or 0, rules.align, extra)
     up_start = rules.high_start if request.high else rules.fallback_start
     high = _window(
         "anywhere" if up_start == rules.low_start else "above", _or(up_start, low_end), rules.high_limit, rules.align
     )
-    order = (high, low) if request.high else (low, high)
+    order = (high, low) if request.high else (low, middle, high)
     falls = rules.high_falls_down if request.high else rules.plain_falls_up
     for window in order if falls else order[:1]:
         if window:
             yield window
 
 
-def low_window(rules: CrashRules, limits: Limits) -> Window:
-    """Return the window for the low region."""
-    end = 4 * GIB if rules.low_limit_is_4g else rules.low_limit
-    found = _window("below", 0, _or(end, limits.dma_limit), rules.align)
+def encryption_extra(rules: CrashRules, limits: Limits) -> int:
+    """Return the bytes that a plain size grows by below 4 GiB, so that a swiotlb fits into it; 0 mostly."""
+    if not limits.encrypted or not rules.encrypted_extra:
+        return 0
+    extra = align_up(limits.swiotlb, MIB)
+    return min(extra, 64 * MIB) if rules.encrypted_extra == "swiotlb-64M" else extra
+
+
+def low_window(rules: CrashRules, limits: Limits, size: int = 0) -> Window:
+    """Return the window for the low region.
+
+    Args:
+        rules: The kernel's rules.
+        limits: The machine's limits.
+        size: Bytes of the low region; some kernels begin to search there.
+    """
+    end = _or(4 * GIB if rules.low_limit_is_4g else rules.low_limit, limits.dma_limit)
+    found = _window("below", min(size, end - 1) if rules.low_from_own_size else 0, end, rules.align)
     assert found
     return found
 
@@ -175,6 +198,8 @@ def low_size(request: Request, rules: CrashRules, limits: Limits, base: int) -> 
     end = low_window(rules, limits).range.end
     size = request.low if request.low is not None else _default_low(rules, limits)
     threshold = end - size + 1 if rules.low_needs_room_below and size else end
+    if rules.low_always and request.low:
+        return size
     return size if base >= threshold else 0
 
 
@@ -226,12 +251,12 @@ def _default_low(rules: CrashRules, limits: Limits) -> int:
     return 0
 
 
-def _window(kind: str, start: int, end: int, align: int) -> Window | None:
+def _window(kind: str, start: int, end: int, align: int, extra: int = 0) -> Window | None:
     span = clip(start, end)
     if not span:
         return None
     limit = start if kind == "above" else end
-    return Window("anywhere" if kind == "anywhere" else f"{kind} {_amount(limit)}", span, align)
+    return Window("anywhere" if kind == "anywhere" else f"{kind} {_amount(limit)}", span, align, extra)
 
 
 def _amount(value: int) -> str:
