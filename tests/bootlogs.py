@@ -23,6 +23,7 @@ def x86_log(
     initrd: tuple[int, int] | None = (0xBECF4000, 0xBFFE0000),
     node_data: Iterable[tuple[int, int]] = (),
     more: Iterable[str] = (),
+    nodes: Sequence[tuple[int, int, int]] = (),
 ) -> str:
     """Return a boot log of an x86_64 machine, stamps included.
 
@@ -33,9 +34,11 @@ def x86_log(
         initrd: Where the initrd is, end exclusive, or None.
         node_data: Where each node's data is, end exclusive; by default right below the top of RAM.
         more: Further messages, before the zones.
+        nodes: (node, start, end) of the node ranges; by default all RAM is node 0's.
     """
     ram = [(max(start, 0x1000), end) for start, end, kind in table if kind == 1]
     top = ram[-1][1] if initrd is None or initrd[1] != ram[-1][1] else initrd[0]
+    spans = list(nodes) or [(0, start, end) for start, end in ram]
     areas = list(node_data) or [(top - 0x6000, top - 0x2000)]
     lines = [
         f"Linux version {version} (someone@somewhere) (gcc) #1 SMP",
@@ -51,7 +54,7 @@ def x86_log(
         "Zone ranges:",
         "  DMA      [mem 0x0000000000001000-0x0000000000ffffff]",
         "Early memory node ranges",
-        *(f"  node   0: [mem {s:#018x}-{e // 4096 * 4096 - 1:#018x}]" for s, e in ram if e - s >= 4096),
+        *(f"  node {n:3}: [mem {s:#018x}-{e // 4096 * 4096 - 1:#018x}]" for n, s, e in spans if e - s >= 4096),
         "Memory: 2000000K/3000000K available (14336K kernel code, 2048K rwdata, 4096K rodata, 2048K init, 2048K bss)",
     ]
     return "".join(f"[    0.000000] {line}\n" for line in lines)

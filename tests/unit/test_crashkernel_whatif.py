@@ -18,6 +18,7 @@ NODES = (
     "ACPI: SRAT: Node 0 PXM 0 [mem 0x00100000-0x7fffffff]",
     "ACPI: SRAT: Node 1 PXM 1 [mem 0x80000000-0xbfffffff]",
 )
+RANGES = ((0, 0x1000, 0x9F000), (0, MIB, 2 * GIB), (1, 2 * GIB, 0xBFFE0000))
 # Right below where the kernel moved the initrd to.
 NODE_DATA = ((0x7ECE7000, 0x7ECEB000),)
 
@@ -89,12 +90,27 @@ def test_the_configuration_decides(tmp_path: Path, option: str, start: int) -> N
     assert any("CONFIG_DMA_CMA" in source for source in facts.sources)
 
 
+@pytest.mark.parametrize(
+    ("version", "more"),
+    [("6.12.0", []), ("7.2.0", [(0xA2000000, "it takes cma=, for each node as well")])],
+)
+def test_areas_on_each_node(version: str, more: list[tuple[int, str]]) -> None:
+    """7.x may be built to give each node an area of the same size, which is one more candidate."""
+    text = x86_log(pc_table(), version=version, more=NODES, nodes=RANGES)
+    found = predict(text, "crashkernel=256M", "cma=100M")
+    assert [(c.start, c.when) for c in found.candidates] == [
+        (0xA8000000, "the kernel takes cma="),
+        *more,
+        (0xAE000000, "it ignores cma="),
+    ]
+
+
 def test_an_initrd_that_mem_cuts_off_is_moved_across_nodes() -> None:
     """It goes to the top of what is left before nodes are known; the region comes below it."""
     # node 0 |------------------ 2 GiB ------------------|
     # node 1                                             |-- 64 MiB --|.... cut off
     # initrd                                       |---- 100 MiB -----|
-    text = x86_log(pc_table(), version="6.12.0", initrd=(0xB9BE0000, 0xBFFE0000), more=NODES)
+    text = x86_log(pc_table(), version="6.12.0", initrd=(0xB9BE0000, 0xBFFE0000), more=NODES, nodes=RANGES)
     found = predict(text, f"mem={2048 + 64}M", "crashkernel=256M")
     initrd = next(h for h in found.early.held if h.what == "initrd")
     assert initrd.range.start == (2048 + 64 - 100) * MIB

@@ -107,8 +107,12 @@ def _with_config(root: Sysroot, facts: ReservationInput) -> ReservationInput:
         return replace(facts, notes=(*facts.notes, str(error)))
     if not config:
         return facts
-    source = f"{config.source}: CONFIG_DMA_CMA"
-    return replace(facts, dma_cma=config.on("CONFIG_DMA_CMA"), sources=(*facts.sources, source))
+    return replace(
+        facts,
+        dma_cma=config.on("CONFIG_DMA_CMA"),
+        cma_per_node=config.on("CONFIG_CMA_SIZE_PERNUMA"),
+        sources=(*facts.sources, f"{config.source}: CONFIG_DMA_CMA, CONFIG_CMA_SIZE_PERNUMA"),
+    )
 
 
 def _facts_of_log(log: BootLog, asked: Asked) -> tuple[ReservationInput | None, InputError | None]:

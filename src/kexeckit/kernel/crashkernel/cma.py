@@ -47,7 +47,7 @@ def with_cma(memory: Memblock, facts: ReservationInput) -> tuple[Memblock, list[
     if facts.dma_cma is False or not request.size:
         return memory, []
     nodes: list[int | None] = sorted({r.node for r in memory.regions if r.node is not None}, key=lambda n: n or 0)
-    each = nodes if len(nodes) > 1 and len(shown) > len(nodes) else []
+    each = nodes if len(nodes) > 1 and (facts.cma_per_node or len(shown) > len(nodes)) else []
     out: list[Held] = []
     for node in (None, *each):
         one = request if node is None else CmaRequest(request.size, 0, _NO_END, fixed=False)
@@ -59,6 +59,21 @@ def with_cma(memory: Memblock, facts: ReservationInput) -> tuple[Memblock, list[
             memory = memory.reserve((span,))
             out.append(Held(span, "CMA area", "cma=", "cma"))
     return memory, out
+
+
+def cma_variants(facts: ReservationInput) -> list[tuple[str, ReservationInput]]:
+    """Return what the kernel may do with ``cma=``, in words and as facts, where the source does not show which."""
+    if not values(facts.cmdline, "cma"):
+        return []
+    out = []
+    if facts.dma_cma is not False:
+        takes = replace(facts, dma_cma=True)
+        out.append(("the kernel takes cma=", replace(takes, cma_per_node=bool(facts.cma_per_node))))
+        if facts.cma_per_node is None and facts.rules.cma_per_node:
+            out.append(("it takes cma=, for each node as well", replace(takes, cma_per_node=True)))
+    if facts.dma_cma is not True:
+        out.append(("it ignores cma=", replace(facts, dma_cma=False)))
+    return out if len(out) > 1 else []
 
 
 def cma_request(facts: ReservationInput, shown: list[Held]) -> CmaRequest:

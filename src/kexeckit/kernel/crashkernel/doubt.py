@@ -12,7 +12,7 @@ decide for it.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from kexeckit.formats.cmdline import values
+from kexeckit.kernel.crashkernel.cma import cma_variants
 from kexeckit.kernel.crashkernel.early import EarlyMemory, early_memory
 from kexeckit.kernel.crashkernel.facts import KernelImage, ReservationInput
 from kexeckit.kernel.crashkernel.request import Request
@@ -76,7 +76,7 @@ def doubts(facts: ReservationInput, request: Request, early: EarlyMemory, placem
             _image_end(facts, request, placement),
             _tops(facts, request, placement),
             _early(facts, request, early, placement),
-            _cma(facts, request, placement),
+            _cma(facts, request),
             _words(facts, placement),
         )
         if d
@@ -240,16 +240,17 @@ def _early(facts: ReservationInput, request: Request, early: EarlyMemory, placem
     return Doubt("early", text, parts, decides=True, candidates=tuple(rows)) if rows else None
 
 
-def _cma(facts: ReservationInput, request: Request, placement: Placement) -> Doubt | None:
-    # Run the search again as on a kernel that ignores cma=.
-    if facts.dma_cma is not None or not values(facts.cmdline, "cma"):
-        return None
-    other = place(early_memory(replace(facts, dma_cma=False)).memory, request, facts.rules, facts.limits)
+def _cma(facts: ReservationInput, request: Request) -> Doubt | None:
+    # Run the search again for each thing that the kernel may make of cma=.
+    sides = [
+        (place(early_memory(other).memory, request, other.rules, other.limits), when)
+        for when, other in cma_variants(facts)
+    ]
     text = (
-        "cma= counts only on a kernel with CONFIG_DMA_CMA, and the source does not show whether this one has it; its "
-        "configuration (/proc/config.gz, /boot/config-*) or a boot with the word would"
+        "what cma= does depends on CONFIG_DMA_CMA and CONFIG_CMA_SIZE_PERNUMA, and the source does not show whether "
+        "the kernel has them; its configuration (/proc/config.gz, /boot/config-*) or a boot with the word would"
     )
-    return _differing("cma", text, (placement, "the kernel takes cma="), (other, "it ignores cma="))
+    return _differing("cma", text, *sides) if sides else None
 
 
 def _words(facts: ReservationInput, placement: Placement) -> Doubt | None:
@@ -279,14 +280,15 @@ def _image_end(facts: ReservationInput, request: Request, placement: Placement) 
     return _differing("image-end", text, (placement, "the image is long"), (other, "the image is short"))
 
 
-def _differing(what: str, text: str, one: tuple[Placement, str], two: tuple[Placement, str]) -> Doubt | None:
-    # A doubt with both answers as candidates, or None where they are the same.
-    sides = [(dict(placed(p)), when) for p, when in (one, two)]
-    parts = tuple(p for p in ("main", "low") if sides[0][0].get(p) != sides[1][0].get(p))
-    rows = []
+def _differing(what: str, text: str, *answers: tuple[Placement, str]) -> Doubt | None:
+    # A doubt with all answers as candidates, or None where they are the same.
+    sides = [(dict(placed(p)), when) for p, when in answers]
+    parts = tuple(p for p in ("main", "low") if any(found.get(p) != sides[0][0].get(p) for found, _ in sides))
+    rows: list[Candidate] = []
     for part in parts:
         for found, when in sides:
             region = found.get(part)
             start = region.start if region else None
-            rows.append(Candidate(part, start, start, 0, when))
+            if start not in [row.start for row in rows if row.part == part]:
+                rows.append(Candidate(part, start, start, 0, when))
     return Doubt(what, text, parts, decides=True, candidates=tuple(rows)) if parts else None

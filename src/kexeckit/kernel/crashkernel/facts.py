@@ -101,6 +101,7 @@ class ReservationInput:
         notes: What the user should know about the reading.
         xen_pv: The kernel runs as a Xen PV domain, which reserves nothing.
         dma_cma: The kernel knows ``cma=`` (CONFIG_DMA_CMA); None where the source does not show it.
+        cma_per_node: It places an area on each node, too (CONFIG_CMA_SIZE_PERNUMA); None as before.
     """
 
     rules: CrashRules
@@ -122,3 +123,4 @@ class ReservationInput:
     notes: tuple[str, ...] = ()
     xen_pv: bool = False
     dma_cma: bool | None = None
+    cma_per_node: bool | None = None

@@ -18,7 +18,7 @@ from kexeckit.formats.bootlog.page_size import has_wide_addresses, page_size
 from kexeckit.formats.bootlog.zones import printed_zones
 from kexeckit.formats.cmdline import split_words, values, without
 from kexeckit.formats.memparse import parse_integer
-from kexeckit.kernel.crashkernel.facts import ReservationInput
+from kexeckit.kernel.crashkernel.facts import Held, ReservationInput
 from kexeckit.kernel.crashkernel.log_held import assumed_firmware, held_by_log, late_of
 from kexeckit.kernel.crashkernel.log_unshown import may_be_randomised, unshown_by_log
 from kexeckit.kernel.crashkernel.rules import CrashRules, crash_rules, with_pages
@@ -96,6 +96,7 @@ def facts_from_log(log: BootLog, asked: Asked) -> ReservationInput:
         sources=(f"{log.source}: boot log of {version.release}",),
         notes=tuple(n for n in (log.note, *notes, *more) if n),
         dma_cma=knows_cma(log),
+        cma_per_node=_cma_per_node(held, nodes),
         xen_pv=any(line.text.startswith("Booting paravirtualized kernel on Xen PV") for line in log.lines),
     )
 
@@ -217,6 +218,12 @@ def _node_borders(log: BootLog, nodes: Sequence[NodeRange], rules: CrashRules) -
     if len({n.node for n in nodes}) > 1 and rules.arch in _X86:
         return tuple((n.node, n.range) for n in nodes)
     return ()
+
+
+def _cma_per_node(held: Sequence[Held], nodes: Sequence[NodeRange]) -> bool | None:
+    # One area on a machine with several nodes tells that they get none of their own.
+    count, areas = len({n.node for n in nodes}), sum(h.kind == "cma" for h in held)
+    return areas > count if areas and count > 1 else None
 
 
 def _hotplug(log: BootLog) -> tuple[MemRange, ...]:

@@ -55,6 +55,7 @@ class CrashRules:
         cma_first: The default CMA area is reserved before.
         cma_align: Alignment of that area and its size.
         cma_bottom_up: That area is searched from 4 GiB up first.
+        cma_per_node: It may be built to place such an area on each node, too.
         cma_own_limit: A limit that ``cma=`` names counts alone, without that of 32-bit DMA.
         sparse_first: struct pages are allocated before (arm64).
         section: Bytes of a memory section (arm64).
@@ -103,6 +104,7 @@ class CrashRules:
     cma_first: bool = True
     cma_align: int = 4 * MIB
     cma_bottom_up: bool = False
+    cma_per_node: bool = False
     cma_own_limit: bool = False
     sparse_first: bool = False
     section: int = GIB
@@ -350,9 +352,9 @@ CHANGES = (
     CrashChange(
         ("x86_64", "arm64"),
         (7, 0, 0),
-        {"cma_own_limit": True},
-        "kernel/dma/contiguous.c dma_contiguous_reserve() of 7.2",
-        "read",
+        {"cma_own_limit": True, "cma_per_node": True},
+        "kernel/dma/contiguous.c dma_contiguous_reserve(), dma_numa_cma_reserve() of 7.2; earlier 7.x unread",
+        "booted",
     ),
     CrashChange(
         ("arm64",),
