@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 MIB = 1 << 20
 GIB = 1 << 30
 _KINDS = {1: "usable", 2: "reserved", 3: "ACPI data", 4: "ACPI NVS"}
+_SECTIONS = "14336K kernel code, 2048K rwdata, 4096K rodata, 2048K init, 2048K bss"
 
 # A PC with 3 GiB of RAM below 4 GiB, as QEMU makes it: the BIOS keeps the last 128 KiB.
 LOW_3G = ((0, 0x9FC00, 1), (0x9FC00, 0xA0000, 2), (0xF0000, MIB, 2), (MIB, 0xBFFE0000, 1), (0xBFFE0000, 3 * GIB, 2))
@@ -39,6 +40,7 @@ def x86_log(
     ram = [(max(start, 0x1000), end) for start, end, kind in table if kind == 1]
     top = ram[-1][1] if initrd is None or initrd[1] != ram[-1][1] else initrd[0]
     spans = list(nodes) or [(0, start, end) for start, end in ram]
+    total = sum(end // 4096 - -(-start // 4096) for _, start, end in spans) * 4
     areas = list(node_data) or [(top - 0x6000, top - 0x2000)]
     lines = [
         f"Linux version {version} (someone@somewhere) (gcc) #1 SMP",
@@ -55,6 +57,6 @@ def x86_log(
         "  DMA      [mem 0x0000000000001000-0x0000000000ffffff]",
         "Early memory node ranges",
         *(f"  node {n:3}: [mem {s:#018x}-{e // 4096 * 4096 - 1:#018x}]" for n, s, e in spans if e - s >= 4096),
-        "Memory: 2000000K/3000000K available (14336K kernel code, 2048K rwdata, 4096K rodata, 2048K init, 2048K bss)",
+        f"Memory: {total // 2}K/{total}K available ({_SECTIONS})",
     ]
     return "".join(f"[    0.000000] {line}\n" for line in lines)

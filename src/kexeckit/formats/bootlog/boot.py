@@ -3,8 +3,9 @@
 Topic parsers (`memory`, `efi`, `early`, `outcome`, ...) are functions from these lines to values, one file per topic:
 a new topic is a new file, not a new field here.
 
-Which boot is used: the last one that is no capture kernel's (no ``elfcorehdr=``) and shows a memory map; where none
-is both, the last that is one of them, in this order. The choice and its reason are in `BootLog.note`.
+Which boot is used: the last one that is no capture kernel's (no ``elfcorehdr=``) and shows its version and a memory
+map; where there is none, the last that is no capture kernel's, else the last. The choice and its reason are in
+`BootLog.note`.
 """
 
 import re
@@ -18,7 +19,14 @@ VERSION_LINE = re.compile(r"^Linux version (\S+)")
 _COMMAND_LINE = re.compile(r"^(?:\S+: )?(Kernel command|Command) line: ?(.*)$", re.IGNORECASE)
 _MAP_LINE = re.compile(r"^\s*(?:BIOS-\w+|Xen): |^\s*Early memory node ranges|^early_node_map\[")
 _KERNEL_LINE = re.compile(r"^\s*Zone (?:PFN )?ranges:|^Memory: \d+|^Reserving \d+MB of memory|^crashkernel reserved: ")
-_PREAMBLE = re.compile(r"^(?:Booting Linux on physical CPU|Initializing cgroup|printk: legacy bootconsole)")
+_PREAMBLE = re.compile(r"^(?:Booting Linux on physical CPU|Initializing cgroup|printk: legacy bootconsole|microcode: )")
+# The second is said by kernels that get the place of the core header from a device tree, drivers/of/fdt.c.
+_CAPTURE = re.compile(
+    r"^(?:\S+: )?(?:Kernel c|C)ommand line:.*\belfcorehdr=|^Reserving \d+ ?Ki?B of memory at .* elf ?core"
+)
+# Seconds: no line of time zero is printed after one of this time.
+_LONG_AGO = 2.0
+_LATER = re.compile(rf"{VERSION_LINE.pattern}|{_COMMAND_LINE.pattern}|{_MAP_LINE.pattern}|^\s*Zone ", re.IGNORECASE)
 _BOOT_IMAGE = re.compile(r"(?:vmlinuz|bzImage|Image|vmlinux)-(\d+\.\d+\S*)")
 _ARCHES = (
     ("arm", re.compile(r"^CPU: ARMv[4-7]\b")),
@@ -130,32 +138,61 @@ def _is_kernel_line(line: LogLine) -> bool:
 
 
 def _boots(lines: list[LogLine]) -> list[list[LogLine]]:
-    # A boot begins at its "Linux version" line, and takes along what printed before it in the same boot.
-    starts = [at for at, line in enumerate(lines) if VERSION_LINE.match(line.text)]
+    # A boot begins at its "Linux version" line, and takes along what printed before it in the same boot. What comes
+    # before the first such line is the end of another boot, if the kernel wrote any of it. Where that line is lost, the
+    # stamps show a new boot: they are back at zero.
     cuts = [0]
-    for at in starts[1:]:
-        begin = at
-        while begin > cuts[-1] + 1 and _belongs(lines[begin - 1]):
-            begin -= 1
-        cuts.append(begin)
+    last = 0.0
+    for at, line in enumerate(lines):
+        if VERSION_LINE.match(line.text):
+            begin = _beginning(lines, at, cuts[-1])
+            if begin > cuts[-1] and any(_is_kernel_line(earlier) for earlier in lines[cuts[-1] : begin]):
+                cuts.append(begin)
+            last = 0.0
+        elif last > _LONG_AGO and [row.seconds for row in lines[at : at + 3]] == [0.0] * 3:
+            cuts.append(at)
+            last = 0.0
+        last = max(last, line.seconds or 0.0)
     ends = [*cuts[1:], len(lines)]
     return [lines[a:b] for a, b in zip(cuts, ends, strict=True)]
+
+
+def _beginning(lines: list[LogLine], at: int, floor: int) -> int:
+    # The first line of the boot whose "Linux version" line is at `at`. Lines of time 0 belong to it, unless they lead
+    # back to what is printed later in a boot: then they are those of a boot that did not come far.
+    begin = at
+    while begin > floor and _belongs(lines[begin - 1]):
+        begin -= 1
+        if _LATER.match(lines[begin].text):
+            begin = at
+            while begin > floor and _PREAMBLE.match(lines[begin - 1].text):
+                begin -= 1
+            break
+    return begin
 
 
 def _belongs(line: LogLine) -> bool:
     return line.seconds == 0.0 or bool(_PREAMBLE.match(line.text))
 
 
+def _known(boot: list[LogLine]) -> bool:
+    # Whether the version of the kernel that booted is known.
+    return any(
+        VERSION_LINE.match(line.text) or (_COMMAND_LINE.match(line.text) and _BOOT_IMAGE.search(line.text))
+        for line in boot
+    )
+
+
 def _chosen(boots: list[list[LogLine]]) -> tuple[int, str]:
-    capture = [any("elfcorehdr=" in line.text for line in b if _COMMAND_LINE.match(line.text)) for b in boots]
-    mapped = [any(_MAP_LINE.match(line.text) for line in b) for b in boots]
+    capture = [any(_CAPTURE.match(line.text) for line in b) for b in boots]
+    mapped = [any(_MAP_LINE.match(line.text) for line in b) and _known(b) for b in boots]
     wishes = (
         (
             "the last that shows a memory map and is no capture kernel's",
             [m and not c for m, c in zip(mapped, capture, strict=True)],
         ),
-        ("the last that shows a memory map", mapped),
         ("the last that is no capture kernel's", [not c for c in capture]),
+        ("the last that shows a memory map", mapped),
     )
     for why, fits in wishes:
         if any(fits):

@@ -27,6 +27,7 @@ from kexeckit.memory.kind import (
     kind_from_e820,
 )
 from kexeckit.memory.range import MemRange, clip
+from kexeckit.memory.units import KIB
 
 _TABLES = r"BIOS-e820|BIOS-e801|BIOS-88|Xen|user|modified|reserve setup_data"
 _NEW = re.compile(r"\[\s*mem\s+0x([0-9a-f]{1,17})\s*-\s*0x([0-9a-f]{1,17})\s*\]\s*(.*)$", re.IGNORECASE)
@@ -42,6 +43,7 @@ _ARROW = re.compile(r"^\s*\(?([^()=]*?)\)?\s*==>\s*\(?([^()]*?)\)?\s*$")
 _NODE = re.compile(r"^\s*node\s+(\d+):\s*\[\s*mem\s+0x([0-9a-f]+)\s*-\s*0x([0-9a-f]{1,16})\s*\]", re.IGNORECASE)
 _NODE_PFN = re.compile(r"^\s*(\d+):\s*0x([0-9a-f]{1,13})\s*->\s*0x([0-9a-f]{1,13})", re.IGNORECASE)
 _NODES_BEGIN = re.compile(r"^(?:Early memory node ranges|early_node_map\[)")
+_COUNTED = re.compile(r"^Memory: \d+k/(\d+)k available \((?:\d+k kernel code, (\d+)k absent)?", re.IGNORECASE)
 _NUMBERED = re.compile(r"(?:.*\()?type[ -](\d+)\)?", re.IGNORECASE)
 _EXPECTED = "a line like 'BIOS-e820: [mem 0x0000000000100000-0x00000000bffdffff] usable'"
 
@@ -164,6 +166,43 @@ def node_ranges(log: BootLog) -> tuple[NodeRange, ...]:
         if span:
             out.append(NodeRange(span[0], span[1], line.number))
     return tuple(out)
+
+
+def whole_node_ranges(log: BootLog) -> tuple[NodeRange, ...]:
+    """Return the early memory node ranges, for whom no other map of memory stands in.
+
+    Raises:
+        InputError: The log begins or ends inside them.
+    """
+    found = node_ranges(log)
+    if not found:
+        return ()
+    if not any(line.number < found[0].line for line, _ in log.matches(_NODES_BEGIN)):
+        raise InputError(
+            log.source,
+            "the log begins inside the early memory node ranges",
+            expected="the line 'Early memory node ranges' before them",
+            line=found[0].line,
+        )
+    if log.lines[-1].number == found[-1].line:
+        raise InputError(
+            log.source,
+            "the log ends inside the early memory node ranges",
+            expected="at least one more message",
+            line=found[-1].line,
+        )
+    return found
+
+
+def counted_memory(log: BootLog) -> tuple[int, int] | None:
+    """Return the bytes of memory that the kernel counted, and the line that says so; None where no line does.
+
+    Source: mm/mm_init.c (mm/page_alloc.c up to 6.3), mem_init_print_info(); arch/x86/mm/init_64.c, mem_init() up to
+    3.15, whose second number is the highest address and leaves out what is "absent".
+    """
+    for line, found in log.matches(_COUNTED):
+        return (int(found[1]) - int(found[2] or 0)) * KIB, line.number
+    return None
 
 
 def kind_from_log(text: str) -> MemoryKind | None:

@@ -5,7 +5,6 @@ Words that the user types stand for those of the same name in the log's command 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from kexeckit.errors import InputError, UsageError
 from kexeckit.formats.bootlog.boot import BootLog
@@ -20,6 +19,7 @@ from kexeckit.formats.cmdline import split_words, values, without
 from kexeckit.formats.memparse import parse_integer
 from kexeckit.kernel.crashkernel.facts import Held, ReservationInput
 from kexeckit.kernel.crashkernel.log_held import assumed_firmware, held_by_log, late_of
+from kexeckit.kernel.crashkernel.log_map import log_regions, with_whole_map
 from kexeckit.kernel.crashkernel.log_unshown import may_be_randomised, unshown_by_log
 from kexeckit.kernel.crashkernel.rules import CrashRules, crash_rules, with_pages
 from kexeckit.kernel.crashkernel.search import Limits
@@ -78,7 +78,7 @@ def facts_from_log(log: BootLog, asked: Asked) -> ReservationInput:
     unshown = unshown_by_log(log, rules, version, cmdline, held)
     if unshown.firmware:
         held += assumed_firmware(held, [n.range for n in nodes])
-    return ReservationInput(
+    facts = ReservationInput(
         rules=rules,
         cmdline=cmdline,
         seen_cmdline=None if seen == cmdline else seen,
@@ -99,6 +99,7 @@ def facts_from_log(log: BootLog, asked: Asked) -> ReservationInput:
         cma_per_node=_cma_per_node(held, nodes),
         xen_pv=any(line.text.startswith("Booting paravirtualized kernel on Xen PV") for line in log.lines),
     )
+    return with_whole_map(facts, log)
 
 
 def identity(log: BootLog, asked: Asked) -> tuple[str, KernelVersion, list[str]]:
@@ -176,7 +177,7 @@ def _memory(log: BootLog, arch: str) -> tuple[Table, tuple[Region, ...], list[st
         if entries:
             return make_table(_triple(e) for e in entries), (), []
         notes = notes or ["no firmware map in the log: RAM is taken from the early memory node ranges"]
-    regions = _regions(log)
+    regions = log_regions(log)
     if regions:
         return (), regions, notes
     raise InputError(
@@ -184,14 +185,6 @@ def _memory(log: BootLog, arch: str) -> tuple[Table, tuple[Region, ...], list[st
         "the log shows no memory map (is it cut off, or did the ring buffer wrap?)",
         expected="'Early memory node ranges'" + (", or lines 'BIOS-e820: [mem ...]'" if arch in _X86 else ""),
     )
-
-
-def _regions(log: BootLog) -> tuple[Region, ...]:
-    nodes = node_ranges(log)
-    regions = tuple(Region(n.range, n.node) for n in sorted(nodes, key=lambda n: n.range))
-    if any(b.range.start < a.range.end for a, b in pairwise(regions)):
-        raise InputError(log.source, "the early memory node ranges overlap", line=nodes[0].line)
-    return regions
 
 
 def _triple(entry: TableEntry) -> tuple[int, int, int]:

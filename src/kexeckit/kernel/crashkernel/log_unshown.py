@@ -19,6 +19,10 @@ from kexeckit.memory.units import GIB, KIB, MIB, PAGE_SIZE
 
 _X86 = ("x86_64", "i386")
 _ROOT_BY_PROGRAM = re.compile(r"^root=(?:LABEL=|UUID=|/dev/mapper/|/dev/disk/|ZFS=|zfs:|live:|\"?UUID=|/dev/md/)")
+# What every kernel prints soon after the reservation: a log without any of it may end before its line of the initrd.
+_AFTERWARDS = re.compile(
+    r"\s*(?:Zone (?:PFN )?ranges|Early memory node|Kernel command line|Memory: |Reserving \d+MB of |crashkernel)"
+)
 _DEFAULT_IMAGE = 64 * MIB
 _FIRST_MEGABYTES = 16 * MIB
 
@@ -60,6 +64,8 @@ def hidden_initrd(log: BootLog, cmdline: str) -> int | None:
     size = initrd_size(log)
     if size is not None:
         return size
+    if not log.find(_AFTERWARDS):
+        return 0
     words = split_words(cmdline)
     return (
         0

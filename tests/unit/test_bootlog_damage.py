@@ -1,0 +1,200 @@
+"""Damaged logs: the same prediction as from the whole log, none at all, or "not determined"; never another one."""
+
+import random
+import re
+import textwrap
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bootlogs import GIB, MIB, pc_table, x86_log
+from kexeckit.errors import InputError
+from kexeckit.formats.bootlog.boot import parse_boot_log
+from kexeckit.kernel.crashkernel.from_log import Asked, facts_from_log
+from kexeckit.kernel.crashkernel.predict import Reservation, predict_reservation
+
+Rows = list[str]
+Damage = Callable[[Rows], Rows]
+
+WORDS = "root=/dev/vda1 ro nokaslr console=ttyS0,115200n8 crashkernel=1G-4G:192M,4G-64G:256M,64G-:512M quiet"
+_STAMP = re.compile(r"^\[ *\d+\.\d+\] ")
+
+
+def first_kernel(high: int = 29 * GIB) -> Rows:
+    """Return a log with everything that a reservation depends on, and an hour of messages behind it."""
+    nodes = ["ACPI: SRAT: Node 0 PXM 0 [mem 0x00000000-0xbfffffff]", f"SMBIOS {high:#x} present."]
+    rows = x86_log(pc_table(high), cmdline=WORDS, more=nodes).splitlines()
+    rows.insert(1, "[    0.000000] KERNEL supported cpus:")
+    rows.insert(-2, f"[    0.010000] Kernel command line: {WORDS}")
+    rows += ["[    0.500000] Unpacking initramfs...", "[    0.700000] Freeing initrd memory: 19376K"]
+    return [*rows, *(f"[ {100 + n}.000000] device {n}: something with a name: found" for n in range(60))]
+
+
+def capture_kernel() -> Rows:
+    """Return the beginning of the log of the capture kernel in that reservation."""
+    table = ((0, 0x9FC00, 1), (0x9FC00, 0xA0000, 2), (0xAF000000, 0xBEF00000, 1))
+    words = "root=/dev/vda1 ro nokaslr elfcorehdr=0xbef00000 irqpoll nr_cpus=1"
+    return x86_log(table, cmdline=words, initrd=(0xBD000000, 0xBE000000)).splitlines()
+
+
+def bare(rows: Rows) -> Rows:
+    """Return the messages without their stamps."""
+    return [_STAMP.sub("", row) for row in rows]
+
+
+def soft(width: int) -> Damage:
+    """Return the wrapping of a mail program: between words, and blanks at the break are lost."""
+    return lambda rows: [
+        piece
+        for row in rows
+        for piece in textwrap.wrap(row, width, break_long_words=False, break_on_hyphens=False) or [""]
+    ]
+
+
+def hard(width: int) -> Damage:
+    """Return the wrapping of a terminal: at one column, whatever stands there."""
+    return lambda rows: [row[at : at + width] for row in rows for at in range(0, max(len(row), 1), width)]
+
+
+def prefixed(prefix: str, *, stamps: bool = True) -> Damage:
+    """Return a prefix on every line."""
+    return lambda rows: [prefix + row for row in (rows if stamps else bare(rows))]
+
+
+COATS: dict[str, Damage] = {
+    "caller id apart": prefixed("[    0.000000] [      T0] ", stamps=False),
+    "caller id of a CPU": prefixed("[    0.000000][    C0] ", stamps=False),
+    "colours": prefixed("\x1b[32m[    0.000000] \x1b[0m", stamps=False),
+    "colours as syslog has them": prefixed("#033[32m[    0.000000] #033[0m", stamps=False),
+    "web page": lambda rows: ["<html><body><pre>", *(r.replace(">", "&gt;") for r in rows), "</pre>"],
+    "line breaks of a web page": lambda rows: [f"{r.replace('>', '&gt;')}<br>" for r in rows],
+    "no stamps": bare,
+    "a terminal's clock": prefixed("[2026-01-05 10:00:00] "),
+    "line numbers": lambda rows: [f"{n}:{row}" for n, row in enumerate(rows, 1)],
+    "quoted": prefixed("> > "),
+    "cut hard at 72": hard(72),
+    "cut hard at 80": hard(80),
+    "cut hard without stamps": lambda rows: hard(80)(bare(rows)),
+    "wrapped at 72": soft(72),
+    "wrapped behind a long prefix": lambda rows: soft(72)(
+        [f"Jan  5 10:00:00 a-host.example kernel: {r}" for r in rows]
+    ),
+    "wrapped between prefix and message": lambda rows: soft(60)(
+        [f"{'Jan  5 10:00:00 ' + 36 * 'h'} kernel: {r}" for r in rows]
+    ),
+    "wrapped without stamps": lambda rows: soft(76)(bare(rows)),
+    "wrapped and quoted": lambda rows: [f"> {row}" for row in soft(76)(rows)],
+    "twice": lambda rows: rows + rows,
+    "a capture kernel behind": lambda rows: rows + capture_kernel(),
+    "a capture kernel before": lambda rows: capture_kernel() + rows,
+    "the end of another boot before": lambda rows: capture_kernel()[8:] + rows[-40:] + rows,
+    "no line of the kernel's version in a later boot": lambda rows: rows + rows[1:],
+    "a line of garbage": lambda rows: [*rows[:4], "login: \udcff\udcfe~~", *rows[4:]],
+}
+
+
+def answer(rows: Rows, end: str = "\n") -> Reservation | None:
+    """Return the prediction, or None where the log is refused."""
+    try:
+        return predict_reservation(facts_from_log(parse_boot_log(end.join(rows) + end, "log"), Asked()))
+    except InputError:
+        return None
+
+
+def shown(found: Reservation) -> list[tuple[str, int | None, int]]:
+    """Return kind, start and size of every region."""
+    return [(r.kind, r.start, r.size) for r in found.regions]
+
+
+def agrees(found: Reservation | None, whole: Reservation) -> bool:
+    """Say whether a damaged log's answer does not contradict the whole log's."""
+    if found is None or (found.outcome, shown(found)) == (whole.outcome, shown(whole)):
+        return True
+    sizes = [(kind, size) for kind, _, size in shown(found)] == [(kind, size) for kind, _, size in shown(whole)]
+    return found.outcome == "not-determined" and sizes and all(start is None for _, start, _ in shown(found))
+
+
+@pytest.fixture(scope="module")
+def whole() -> Reservation:
+    """The prediction from the log as it was printed."""
+    found = answer(first_kernel())
+    assert found is not None
+    assert (found.outcome, [size for _, _, size in shown(found)]) == ("reserved", [256 * MIB])
+    return found
+
+
+@pytest.mark.parametrize("coat", COATS)
+def test_the_coat_does_not_matter(coat: str, whole: Reservation) -> None:
+    """Prefixes, colours, HTML, wrapping and other boots in the file change nothing."""
+    found = answer(COATS[coat](first_kernel()))
+    assert found is not None
+    assert (found.outcome, shown(found)) == (whole.outcome, shown(whole))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-8-sig"])
+def test_encodings(encoding: str, whole: Reservation) -> None:
+    """What an editor on another system saves is read too, its byte order mark included."""
+    mark = "\ufeff" if encoding != "utf-8-sig" else ""
+    text = (mark + "\n".join(first_kernel())).encode(encoding).decode("utf-8", "surrogateescape")
+    found = answer([text])
+    assert found is not None
+    assert shown(found) == shown(whole)
+
+
+def cuts(rows: Rows) -> Iterator[Rows]:
+    """Yield every beginning and every end of a log."""
+    for at in range(1, len(rows)):
+        yield rows[at:]
+        yield rows[:at]
+
+
+def test_truncated_logs(whole: Reservation) -> None:
+    """Cut off anywhere: at the head as by a ring buffer, at the tail as by a full disk."""
+    wrong = [rows[0] for rows in cuts(first_kernel()) if not agrees(answer(rows), whole)]
+    assert wrong == []
+
+
+def test_a_cut_first_kernel_before_a_capture_kernel(whole: Reservation) -> None:
+    """The capture kernel's own map is not taken for the machine's."""
+    rows = first_kernel()
+    wrong = [at for at in range(1, len(rows)) if not agrees(answer(rows[at:] + capture_kernel()), whole)]
+    assert wrong == []
+
+
+@given(st.integers(0, 19), st.integers(1, 3))
+def test_lost_lines(at: int, count: int) -> None:
+    """Lines of the map that a serial console dropped are missed: the rest of the log does not fit to it."""
+    rows = first_kernel()
+    whole = answer(rows)
+    assert whole is not None
+    memory = [n for n, row in enumerate(rows) if "usable" in row or "node   0" in row]
+    first = memory[at % len(memory)]
+    assert agrees(answer(rows[:first] + rows[first + count :]), whole)
+
+
+def test_a_lost_line_of_the_map_is_told() -> None:
+    """The node ranges stand in for the firmware's map, and a note says which part it does not have."""
+    rows = [row for row in first_kernel() if not re.search(r"BIOS-e820: \[mem 0x0000000100000000", row)]
+    found = answer(rows)
+    assert found is not None
+    assert any("0x100000000" in note and "missing" in note for note in found.facts.notes)
+
+
+def test_lost_node_ranges_are_refused() -> None:
+    """Where the firmware's map is gone too, what the kernel counted shows that a line is missing; it is named."""
+    rows = [row for row in first_kernel() if "e820" not in row and "0x0000000100000000-" not in row]
+    with pytest.raises(InputError, match=r"log:\d+: the memory map adds up to .* lines of it are missing"):
+        facts_from_log(parse_boot_log("\n".join(rows), "log"), Asked())
+
+
+def test_garbled_bytes() -> None:
+    """Whatever bytes a bad line leaves behind, there is an answer or a refusal."""
+    draw = random.Random(5)
+    rows = first_kernel()
+    for _ in range(300):
+        text = list("\n".join(rows))
+        for _ in range(12):
+            text[draw.randrange(len(text))] = draw.choice("\n\0\x1b[]-:x0 9&<>\udcff")
+        answer(["".join(text)])
