@@ -36,9 +36,8 @@ def boot(version: str, *nodes: Node, tables: bool = True, cmdline: str = "quiet"
     rows += ["Zone ranges:", f"  DMA      [mem {start:#018x}-{min(last, 4 * GIB) - 1:#018x}]"]
     rows += ["Early memory node ranges", *(f"  node   {n}: [mem {s:#018x}-{e - 1:#018x}]" for n, s, e in nodes)]
     rows += [*more, f"Kernel command line: {cmdline}"]
-    rows += [
-        "Memory: 1000000K/2000000K available (9000K kernel code, 2000K rwdata, 5000K rodata, 2000K init, 500K bss)"
-    ]
+    sections = "9000K kernel code, 2000K rwdata, 5000K rodata, 2000K init, 500K bss"
+    rows += [f"Memory: 100000K/{total >> 10}K available ({sections})"]
     return "".join(f"[    0.000000] {row}\n" for row in rows)
 
 

@@ -249,6 +249,8 @@ def arm_log(*, version: str = "6.12.0", ranges: tuple[tuple[int, int], ...] = ((
     """Return a boot log of an arm64 machine whose RAM begins at 1 GiB."""
     top = ranges[-1][1]
     dma = min(top, 4 * GIB)
+    total = sum(end - start for start, end in ranges)
+    sections = "14272K kernel code, 2772K rwdata, 10760K rodata, 2176K init, 906K bss"
     rows = [
         "Booting Linux on physical CPU 0x0000000000 [0x410fd083]",
         f"Linux version {version} (x)",
@@ -262,7 +264,7 @@ def arm_log(*, version: str = "6.12.0", ranges: tuple[tuple[int, int], ...] = ((
         *(f"  node   0: [mem {s:#018x}-{e - 1:#018x}]" for s, e in ranges),
         *([cma] if cma else []),
         "Kernel command line: root=/dev/vda1 nokaslr",
-        "Memory: 1000000K/2000000K available (14272K kernel code, 2772K rwdata, 10760K rodata, 2176K init, 906K bss)",
+        f"Memory: 1000000K/{total >> 10}K available ({sections})",
     ]
     return "".join(f"[    0.000000] {row}\n" for row in rows)
 
