@@ -4,6 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from bootlogs import pc_table, x86_log
+from kexeckit.formats.bootlog.boot import parse_boot_log
+from kexeckit.kernel.crashkernel.explain import explain
+from kexeckit.kernel.crashkernel.from_log import Asked, facts_from_log
+from kexeckit.kernel.crashkernel.predict import predict_reservation
 from kexeckit.kernel.crashkernel.request import Request, evaluate
 from kexeckit.kernel.crashkernel.rules import CHANGES, CrashRules, crash_rules
 from kexeckit.kernel.crashkernel.search import Limits, main_windows, place
@@ -136,7 +141,12 @@ def test_fields_of_a_release(release: str, arch: str, field: str, value: object)
 
 def test_other_vendors_kernels_are_not_rhels() -> None:
     """A mark of RHEL in a kernel of another version, or in Oracle's own, means nothing."""
-    for release in ("5.4.17-2136.el8uek.x86_64", "6.1.1-1.el8.elrepo.x86_64", "3.10.108-1.el7.elrepo.x86_64"):
+    for release in (
+        "5.14.0-570.el9uek.x86_64",
+        "4.18.0-553.el8x.x86_64",
+        "6.1.1-1.el8.elrepo.x86_64",
+        "3.10.108-1.el7.elrepo.x86_64",
+    ):
         assert rules(release) == rules(release.partition("-")[0]), release
 
 
@@ -212,6 +222,19 @@ def test_memory_encryption(release: str, swiotlb: int, size: int) -> None:
     assert high.main
     assert off.main
     assert high.main.size == off.main.size == 256 * MIB
+
+
+def test_memory_encryption_in_a_log() -> None:
+    """The line that says it is on makes the region larger, and the reason says so."""
+    log = x86_log(pc_table(4 * GIB), version="4.18.0-348.el8.x86_64")
+    asked = Asked(("crashkernel=256M",))
+    for line in ("AMD Memory Encryption Features active: SME", "Memory Encryption Features active: AMD SEV"):
+        text = f"{log}[    0.100000] {line}\n"
+        found = predict_reservation(facts_from_log(parse_boot_log(text, "log"), asked))
+        assert [r.size for r in found.regions] == [320 * MIB]
+        assert any("memory encryption" in r.text for r in explain(found))
+    plain = predict_reservation(facts_from_log(parse_boot_log(log, "log"), asked))
+    assert [r.size for r in plain.regions] == [256 * MIB]
 
 
 @pytest.mark.parametrize(

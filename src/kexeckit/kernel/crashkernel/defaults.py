@@ -44,7 +44,8 @@ _EARLY_8, _MIDDLE_8, _LATE_8 = (
     for builds in ("4.18.0-80 and -147", "4.18.0-240 to -425", "4.18.0-477 to -553")
 )
 _AUTO = "crashkernel=auto, kernel/crash_core.c __parse_crashkernel()"
-_RHEL9 = "kexec-tools, kdump-lib.sh kdump_get_arch_recommend_crashkernel(), 2022-06 to 2025-03"
+_RHEL9 = "kexec-tools, kdump-lib.sh kdump_get_arch_recommend_crashkernel(), 2021-11 to 2025-03"
+_RHEL9_4K = "kexec-tools, kdump-lib.sh kdump_get_arch_recommend_crashkernel(), 2022-06 to 2025-03"
 _RHEL9_64K = "the same from 2023-06; 100 MiB more than with 4 KiB pages, more yet with an SMMU or mlx5"
 _KDUMP_UTILS = "kdump-utils, kdump-lib.sh kdump_get_arch_recommend_crashkernel()"
 _PER_CPU = f"{_KDUMP_UTILS}; 1 MiB more for each CPU of nr_cpus="
@@ -66,7 +67,7 @@ DEFAULT_TABLES = (
     DefaultTable("RHEL 8.0", "arm64", "2G-:512M", f"{_AUTO} of 4.18.0-80"),
     DefaultTable("RHEL 8.1 to 8.7", "arm64", "2G-:448M", f"{_AUTO} of 4.18.0-147 to -425"),
     DefaultTable("RHEL 8.8 to 8.10", "arm64", "2G-:480M", _LATE_8),
-    DefaultTable("RHEL 9, 4 KiB pages", "arm64", "1G-4G:256M,4G-64G:320M,64G-:576M", _RHEL9),
+    DefaultTable("RHEL 9, 4 KiB pages", "arm64", "1G-4G:256M,4G-64G:320M,64G-:576M", _RHEL9_4K),
     DefaultTable("RHEL 9, 64 KiB pages", "arm64", "1G-4G:356M,4G-64G:420M,64G-:676M", _RHEL9_64K),
     DefaultTable("RHEL 10, Fedora, 4 KiB pages", "arm64", "2G-4G:256M,4G-64G:320M,64G-:576M", _KDUMP_UTILS),
     DefaultTable("RHEL 10, 64 KiB pages", "arm64", "2G-4G:356M,4G-64G:420M,64G-:676M", _MORE),

@@ -327,7 +327,7 @@ CHANGES = (
     CrashChange(
         ("loongarch64",), (6, 8, 0), GENERIC_ARM64, "arch/loongarch/kernel/setup.c arch_reserve_crashkernel()", "read"
     ),
-    # Not in 6.9, there in 6.11.
+    # Not in 6.9.
     CrashChange(
         ("x86_64", "i386", "arm64", "riscv64", "ppc64", "s390x", "loongarch64"),
         (6, 10, 0),
