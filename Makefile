@@ -12,7 +12,7 @@ WORKERS ?= $(shell nproc)
 # The interpreter of this machine, never a downloaded one.
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help env system test check unit lab demo pyz purgatory bench clean lab-crashkernel lab-zones lab-mirror lab-tables lab-placer golden boottime
+.PHONY: help env system test check unit lab demo pyz purgatory bench clean lab-crashkernel lab-zones lab-mirror lab-tables lab-placer lab-words golden boottime
 
 help:            ## show these lines
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -63,6 +63,9 @@ lab-zones:       ## zones on N random machines
 lab-mirror:      ## zones of N layouts of mirrored memory
 lab-tables:      ## identity page tables of N machines
 lab-placer:      ## the choices of kexec_file_load on N machines
+
+lab-words: env system ## the words and memblock beside the kernel's own code, compiled; N command lines
+	$(RUN) python -m kexeckit.lab.kernel_code -n $(N) --seed $(SEED) $(ARGS)
 
 golden: env system ## the golden captures anew, from guests; then read the difference
 	$(RUN) python -m kexeckit.lab.golden tests/golden/captures

@@ -96,6 +96,55 @@ def test_one_message_in_three_wordings(version: str, message: str) -> None:
     assert asked("crashkernel=1G-:64M@", version).messages == (message,)
 
 
+@pytest.mark.parametrize(("version", "outcome"), [("6.12", "none"), ("7.2", "refused")])
+def test_a_unit_without_a_number(version: str, outcome: str) -> None:
+    """It is zero to an older kernel, without a word, and no value to a newer one."""
+    found = asked("crashkernel=M", version)
+    assert found.outcome == outcome
+    assert found.messages == (() if outcome == "none" else ("crashkernel: memory value expected",))
+
+
+def test_a_number_too_large() -> None:
+    """An older kernel takes what is left of it modulo 2^64, a newer one the largest, which exceeds all RAM."""
+    assert asked("crashkernel=17592186044672M", "6.12").size == 256 * MIB
+    assert asked("crashkernel=17592186044672M", "7.2").outcome == "refused"
+
+
+def test_a_malformed_cma_word_counts_all_the_same() -> None:
+    """The kernel complains, and then uses the size that it read before."""
+    found = asked("crashkernel=256M crashkernel=100Mx,cma", "7.2")
+    assert (found.size, found.cma) == (256 * MIB, 100 * MIB)
+    assert found.messages == ("crashkernel: unrecognized char: x",)
+
+
+def test_a_bad_high_word_leaves_cma_unread() -> None:
+    """Nothing behind the first complaint is looked at, where only ,high and ,cma are given."""
+    found = asked("crashkernel=1x,high crashkernel=1x,cma", "7.2")
+    assert (found.outcome, found.messages) == ("refused", ("crashkernel: unrecognized char: x",))
+
+
+def test_a_bad_low_word_is_noticed_late() -> None:
+    """Up to 6.6 x86 reads ,low only once the main part lies above 4 GiB."""
+    found = asked("crashkernel=256M crashkernel=1x,low", "6.1")
+    assert (found.messages, found.late) == ((), ("crashkernel: unrecognized char: x",))
+
+
+def test_half_a_letter_in_a_message() -> None:
+    """The kernel says one byte, also of a letter that has two."""
+    assert asked("crashkernel=64\u00e9").messages == ("crashkernel: unrecognized char: \udcc3",)
+
+
+@pytest.mark.parametrize("arch", ["ppc64", "s390x", "riscv64"])
+def test_suffixed_words_are_passed_over_everywhere(arch: str) -> None:
+    """The parser is common to all, also where nothing asks for ,high."""
+    assert asked("crashkernel=64M crashkernel=1G,high", "5.10", arch=arch).size == 64 * MIB
+
+
+def test_a_size_that_rounds_up_to_nothing() -> None:
+    """Whole pages of 2^64 - 1 bytes are 2^64, which is 0."""
+    assert asked("crashkernel=0xffffffffffffffff", "5.10", arch="arm64").outcome == "none"
+
+
 def test_offsets() -> None:
     """An empty offset and 0 mean anywhere; junk behind the offset is ignored."""
     assert asked("crashkernel=64M@").base == 0
@@ -146,8 +195,10 @@ def test_vendor_auto() -> None:
 
 
 def test_arm64_before_5_19_knows_no_high() -> None:
-    """,high is a plain word with a bad end there, and the size is rounded to pages."""
-    assert asked("crashkernel=256M,high", "5.10", arch="arm64").outcome == "refused"
+    """,high is passed over there without a word, and the size is rounded to pages."""
+    alone = asked("crashkernel=256M,high", "5.10", arch="arm64")
+    assert (alone.outcome, alone.messages) == ("refused", ())
+    assert asked("crashkernel=64M crashkernel=256M,high", "5.10", arch="arm64").size == 64 * MIB
     assert asked("crashkernel=100000001", "5.10", arch="arm64").size == 100003840
     assert asked("crashkernel=100000001", "6.12", arch="arm64").size == 100000001
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kexeckit.kernel.memblock import Memblock, Region, regions_of
+from kexeckit.kernel.memblock import Memblock, Region, marked, regions_of
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 
@@ -81,3 +81,23 @@ def test_totals_and_ends() -> None:
     memory = Memblock(regions((1, 3), (8, 10)), RangeSet([MemRange(MIB, 2 * MIB)]))
     assert (memory.total, memory.start, memory.end) == (4 * MIB, MIB, 10 * MIB)
     assert [f.range.size for f in memory.free()] == [2 * MIB, MIB]
+
+
+def test_marks_cut_regions() -> None:
+    """A region that a mark covers in part is three: before, in and behind it."""
+    made = marked(regions((0, 30), (40, 50)), [MemRange(10 * MIB, 20 * MIB), MemRange(45 * MIB, 90 * MIB)], "nomap")
+    assert [(r.range.start // MIB, r.nomap) for r in made] == [
+        (0, False),
+        (10, True),
+        (20, False),
+        (40, False),
+        (45, True),
+    ]
+
+
+def test_one_region_has_to_have_all_of_it() -> None:
+    """Two regions that touch do not do, and flags do not matter."""
+    low, high = regions((0, 50), (50, 100))
+    memory = Memblock((Region(low.range, nomap=True), high))
+    assert memory.in_one_region(MemRange(10 * MIB, 50 * MIB))
+    assert not memory.in_one_region(MemRange(40 * MIB, 60 * MIB))

@@ -187,7 +187,7 @@ def _ranged(value: str) -> RangedSize:
 
 
 def _memory(value: str, at: int) -> tuple[int, int]:
-    size, end = parse_memory(value, at)
+    size, end = parse_memory(value, at, checked=True)
     if end == at:
         raise UsageError(f"crashkernel={value}: a number is expected at {value[at:]!r}")
     return size, end

@@ -8,7 +8,7 @@
 Two neighbouring regions are one only if node and flags are equal, so no allocation crosses a node or mirror border.
 
 Source: mm/memblock.c, memblock_add_range(), memblock_merge_regions(), __next_mem_range_rev(), should_skip_region(),
-__memblock_find_range_top_down(), memblock_alloc_range_nid().
+__memblock_find_range_top_down(), memblock_alloc_range_nid(), memblock_setclr_flag(), memblock_is_region_memory().
 """
 
 from collections.abc import Iterable, Iterator
@@ -89,6 +89,10 @@ class Memblock:
         """Return the same with more reserved."""
         return replace(self, reserved=self.reserved | RangeSet(ranges))
 
+    def in_one_region(self, span: MemRange) -> bool:
+        """Say whether one region has all of a span, whatever its flags: memblock_is_region_memory()."""
+        return any(r.range.contains(span) for r in self.regions)
+
     def free(self, *, mirror: bool = False, node: int | None = None) -> Iterator[Free]:
         """Yield what may be handed out, highest first.
 
@@ -159,6 +163,26 @@ def regions_of(ranges: Iterable[MemRange], nodes: Iterable[tuple[int, MemRange]]
         rest = rest - owned
     out += [Region(r) for r in rest]
     return tuple(sorted(out, key=lambda region: region.range))
+
+
+def marked(regions: tuple[Region, ...], ranges: Iterable[MemRange], flag: str) -> tuple[Region, ...]:
+    """Return regions with a flag set where ranges cover them; one that is covered in part is cut at their borders.
+
+    Args:
+        regions: Sorted.
+        ranges: What the flag is for; may reach beyond the regions.
+        flag: ``mirror``, ``hotplug`` or ``nomap``.
+    """
+    marks = RangeSet(ranges)
+    if not marks:
+        return regions
+    out = []
+    for region in regions:
+        whole = RangeSet((region.range,))
+        on = {flag: True}
+        out += [replace(region, range=part, **on) for part in whole & marks]
+        out += [replace(region, range=part) for part in whole - marks]
+    return tuple(sorted(out, key=lambda r: r.range))
 
 
 def _gaps(span: MemRange, reserved: RangeSet) -> Iterator[MemRange]:

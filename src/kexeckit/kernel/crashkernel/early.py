@@ -30,7 +30,7 @@ from kexeckit.kernel.e820 import (
     sanitized,
     with_parameters,
 )
-from kexeckit.kernel.memblock import Memblock, Region, regions_of
+from kexeckit.kernel.memblock import Memblock, Region, marked, regions_of
 from kexeckit.memory.range import MemRange, clip
 from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.units import MIB, PAGE_SIZE, align_down, align_up
@@ -131,22 +131,8 @@ def _regions(facts: ReservationInput, spans: list[MemRange]) -> tuple[Region, ..
         return regions if facts.rules.after_numa else _without_nodes(regions)
     regions = regions_of(spans, facts.nodes if facts.rules.after_numa else ())
     if facts.mirrored and _mirror_counts(facts):
-        regions = _marked(regions, facts.mirrored, "mirror")
-    return _marked(regions, facts.hotplug, "hotplug") if facts.rules.after_numa else regions
-
-
-def _marked(regions: tuple[Region, ...], ranges: Iterable[MemRange], flag: str) -> tuple[Region, ...]:
-    # A region that a mark covers in part is cut at the border of the mark.
-    marked = RangeSet(ranges)
-    if not marked:
-        return regions
-    out = []
-    for region in regions:
-        whole = RangeSet((region.range,))
-        on = {flag: True}
-        out += [replace(region, range=part, **on) for part in whole & marked]
-        out += [replace(region, range=part) for part in whole - marked]
-    return tuple(sorted(out, key=lambda r: r.range))
+        regions = marked(regions, facts.mirrored, "mirror")
+    return marked(regions, facts.hotplug, "hotplug") if facts.rules.after_numa else regions
 
 
 def _mirror_counts(facts: ReservationInput) -> bool:

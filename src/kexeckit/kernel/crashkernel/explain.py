@@ -43,7 +43,8 @@ def _request(found: Reservation) -> Iterator[Reason]:
         yield Reason("request", f"{request.word} decides{amount}")
     else:
         yield Reason("request", "no crashkernel= that this kernel takes in the command line")
-    for text in request.messages:
+    late = request.late if found.placement and found.placement.reads_low else ()
+    for text in (*request.messages, *late):
         yield Reason("message", f"the kernel says: {text}")
     if found.problem:
         yield Reason("request", found.problem, finding=True)

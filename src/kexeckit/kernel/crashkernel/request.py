@@ -9,7 +9,7 @@ parse_crashkernel_mem(), parse_crashkernel_simple(), parse_crashkernel_suffix(),
 arch/x86/kernel/setup.c, reserve_crashkernel().
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kexeckit.formats.memparse import parse_memory
 from kexeckit.kernel.crashkernel.rules import CrashRules
@@ -34,6 +34,7 @@ class Request:
         cma: Bytes of CMA asked for.
         word: The word that decided, as written; empty where none did.
         messages: What the kernel says while it parses.
+        late: What it says about the ``,low`` word, where it looks at that only once the main part lies above 4 GiB.
         total: RAM in bytes, as the range rules were compared with.
     """
 
@@ -46,6 +47,7 @@ class Request:
     word: str = ""
     messages: tuple[str, ...] = ()
     total: int = 0
+    late: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -83,26 +85,35 @@ class _Parser:
         self.messages.append(text)
         return _Parsed("bad", word=word)
 
+    def _stray(self, value: str, at: int, word: str) -> _Parsed:
+        # The kernel says one byte, which may be the first of a letter's.
+        follows = value[at : at + 1].encode("utf-8", "surrogateescape")[:1].decode("utf-8", "surrogateescape")
+        return self._say(f"crashkernel: unrecognized char: {follows}", word)
+
+    def _memory(self, value: str, at: int = 0) -> tuple[int, int]:
+        return parse_memory(value, at, checked=self.rules.memparse_checked)
+
     def _simple(self, value: str, word: str) -> _Parsed:
-        size, at = parse_memory(value)
+        size, at = self._memory(value)
         if not at:
             return self._say("crashkernel: memory value expected", word)
         follows = value[at : at + 1]
         if follows == "@":
-            return _Parsed("ok", size, parse_memory(value, at + 1)[0], word)
+            return _Parsed("ok", size, self._memory(value, at + 1)[0], word)
         if follows not in ("", " "):
-            return self._say(f"crashkernel: unrecognized char: {follows}", word)
+            return self._stray(value, at, word)
         return _Parsed("ok", size, 0, word)
 
     def _suffixed(self, value: str, suffix: str, word: str) -> _Parsed:
-        size, at = parse_memory(value)
+        size, at = self._memory(value)
         if not at:
             return self._say("crashkernel: memory value expected", word)
+        # The size is stored before the rest is looked at, and whoever asks for CMA does not look at the outcome.
         if not value.startswith(suffix, at):
-            return self._say(f"crashkernel: unrecognized char: {value[at : at + 1]}", word)
-        follows = value[at + len(suffix) : at + len(suffix) + 1]
-        if follows not in ("", " "):
-            return self._say(f"crashkernel: unrecognized char: {follows}", word)
+            return replace(self._stray(value, at, word), size=size)
+        at += len(suffix)
+        if value[at : at + 1] not in ("", " "):
+            return replace(self._stray(value, at, word), size=size)
         return _Parsed("ok", size, 0, word)
 
     def _ranges(self, value: str, word: str) -> _Parsed:
@@ -124,21 +135,21 @@ class _Parser:
             at += 1
         if value[at : at + 1] != "@":
             return _Parsed("ok", size, 0, word)
-        base, end = parse_memory(value, at + 1)
+        base, end = self._memory(value, at + 1)
         if end == at + 1:
             return self._say(_after_at(self.rules), word)
         return _Parsed("ok", size, base, word)
 
     def _entry(self, value: str, at: int) -> tuple[int | None, int, str]:
         # One "start-[end]:size": the size where it matches, where reading stopped, and what was wrong.
-        start, after = parse_memory(value, at)
+        start, after = self._memory(value, at)
         if after == at:
             return None, at, "crashkernel: Memory value expected"
         if value[after : after + 1] != "-":
             return None, after, "crashkernel: '-' expected"
         at, end = after + 1, _MAX
         if value[at : at + 1] != ":":
-            end, after = parse_memory(value, at)
+            end, after = self._memory(value, at)
             if after == at:
                 return None, at, "crashkernel: Memory value expected"
             if end <= start:
@@ -146,7 +157,7 @@ class _Parser:
             at = after
         if value[at : at + 1] != ":":
             return None, at, "crashkernel: ':' expected"
-        size, after = parse_memory(value, at + 1)
+        size, after = self._memory(value, at + 1)
         if after == at + 1:
             return (
                 None,
@@ -195,43 +206,75 @@ def evaluate(cmdline: str, total: int, rules: CrashRules) -> Request:
         rules: Its rules.
     """
     parser = _Parser(cmdline, total, rules)
-    plain = parser.run("")
-    decided = plain
-    high = False
-    if rules.words == "plain-then-high" and (plain.status != "ok" or not plain.size):
+    return _plain_or_high(parser, total) if rules.words == "plain-or-high" else _plain_then_high(parser, total)
+
+
+def _plain_or_high(parser: _Parser, total: int) -> Request:
+    # arm64 from 5.19 and everybody from 6.7 on: a plain word, however bad, leaves ,high and ,low unread.
+    main = parser.run("")
+    high = main.status == "absent"
+    low = None
+    if high:
+        main = parser.run(",high")
+        if main.status != "ok" or not main.size:
+            return _nothing(parser, main)
+        lower = parser.run(",low")
+        if lower.status == "bad":
+            return _nothing(parser, lower)
+        low = lower.size if lower.status == "ok" else None
+    cma = parser.run(",cma").size if ",cma" in parser.rules.suffixes and parser.rules.arch == "x86_64" else 0
+    if main.status != "ok" or (parser.rules.size_checked and main.size >= total):
+        return _nothing(parser, main)
+    return replace(_asked(parser, main), high=high, low=low, cma=cma if main.size else 0)
+
+
+def _plain_then_high(parser: _Parser, total: int) -> Request:
+    # x86 up to 6.6: a plain word that comes to nothing lets ,high have its turn, and ,low is looked at late. Other
+    # architectures know the plain word alone.
+    main, high = parser.run(""), False
+    takes_high = parser.rules.words == "plain-then-high"
+    if takes_high and (main.status != "ok" or not main.size):
         second = parser.run(",high")
         high = second.status == "ok" and second.size > 0
-        decided = second if high else plain if plain.status != "absent" else second
-    elif rules.words == "plain" and plain.status == "absent" and rules.suffixes:
-        others = (last_word(cmdline, suffix, rules.suffixes) for suffix in rules.suffixes)
-        passed = next((text.partition(" ")[0] for text in others if text), "")
-        decided = _Parsed("bad", word=passed) if passed else plain
-    elif rules.words == "plain-or-high" and plain.status == "absent":
-        decided, high = parser.run(",high"), True
-    return _judged(parser, decided, total, high=high)
+        main = second if high or main.status == "absent" else main
+    elif main.status == "absent" and not takes_high:
+        passed = _passed_over(parser)
+        main = _Parsed("bad", word=passed) if passed else main
+    if main.status != "ok" or not main.size or (parser.rules.size_checked and main.size >= total):
+        return _nothing(parser, main)
+    found = _asked(parser, main)
+    if not takes_high or not (high or parser.rules.low_by_word):
+        return replace(found, high=high)
+    lower = parser.run(",low")
+    late = tuple(parser.messages[len(found.messages) :])
+    return replace(found, high=high, low=lower.size if lower.status == "ok" else None, late=late)
 
 
-def _judged(parser: _Parser, decided: _Parsed, total: int, *, high: bool) -> Request:
-    rules = parser.rules
-    low: int | None = None
-    status = decided.status
-    if status == "ok" and high and not decided.size:
-        status = "bad" if rules.words == "plain-or-high" else "ok"
-    if status == "ok" and decided.size and ",low" in rules.suffixes and (high or rules.low_by_word):
-        lower = parser.run(",low")
-        low = lower.size if lower.status == "ok" else None
-        if lower.status == "bad" and rules.words == "plain-or-high":
-            status = "bad"
-    if status == "ok" and rules.size_checked and decided.size >= total:
-        status = "bad"
-    cma = parser.run(",cma").size if ",cma" in rules.suffixes and rules.arch == "x86_64" else 0
-    if status != "ok":
-        outcome = "none" if status == "absent" else "refused"
-        return Request(outcome, word=decided.word, messages=tuple(parser.messages), total=parser.total)
-    size = align_up(decided.size, rules.page) if rules.page_rounded else decided.size
-    outcome = "asked" if size else "none"
+def _passed_over(parser: _Parser) -> str:
+    # A word with a suffix that nothing asks for: no request, but not for want of a word.
+    known = parser.rules.suffixes
+    others = (last_word(parser.cmdline, suffix, known) for suffix in known)
+    return next((text.partition(" ")[0] for text in others if text), "")
+
+
+def _nothing(parser: _Parser, main: _Parsed) -> Request:
+    # No word at all, or a plain zero, asks for nothing; all else is refused.
+    zero = main.status == "ok" and not main.size and parser.rules.words != "plain-or-high"
+    outcome = "none" if main.status == "absent" or zero else "refused"
+    return Request(outcome, word=main.word, messages=tuple(parser.messages), total=parser.total)
+
+
+def _asked(parser: _Parser, main: _Parsed) -> Request:
+    # Rounding up to pages may come to 2^64, which is 0 to the kernel.
+    size = align_up(main.size, parser.rules.page) % (_MAX + 1) if parser.rules.page_rounded else main.size
+    messages = tuple(parser.messages)
     return Request(
-        outcome, size, decided.base, high, low, cma if size else 0, decided.word, tuple(parser.messages), parser.total
+        "asked" if size else "none",
+        size,
+        main.base if size else 0,
+        word=main.word,
+        messages=messages,
+        total=parser.total,
     )
 
 

@@ -10,7 +10,7 @@ reserve_crashkernel_generic() (6.7 on); arch/arm64/mm/init.c, reserve_crashkerne
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kexeckit.kernel.crashkernel.request import Request
 from kexeckit.kernel.crashkernel.rules import CrashRules
@@ -64,12 +64,14 @@ class Placement:
         low: The region below for DMA, or None.
         attempts: Every search in order.
         problem: Why nothing is reserved, or empty.
+        reads_low: The kernel came to look at a ``,low`` word whose messages `Request.late` holds.
     """
 
     main: MemRange | None
     low: MemRange | None
     attempts: tuple[Attempt, ...]
     problem: str = ""
+    reads_low: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,8 @@ def place(memory: Memblock, request: Request, rules: CrashRules, limits: Limits)
         rules: The kernel's rules.
         limits: The machine's limits.
     """
+    if request.base and rules.fixed_checks:
+        return _looked_at(memory, request, rules, limits)
     attempts: list[Attempt] = []
     base, wanted = None, request.size
     for window in main_windows(request, rules, limits):
@@ -128,9 +132,24 @@ def place(memory: Memblock, request: Request, rules: CrashRules, limits: Limits)
         return Placement(None, None, tuple(attempts), why)
     main = MemRange.from_size(base, wanted)
     size = low_size(request, rules, limits, base)
+    late = rules.words == "plain-then-high" and base >= low_window(rules, limits).range.end
     if not size:
-        return Placement(main, None, tuple(attempts))
-    return _with_low(memory.reserve((main,)), main, size, attempts, rules, limits)
+        return Placement(main, None, tuple(attempts), reads_low=late)
+    return replace(_with_low(memory.reserve((main,)), main, size, attempts, rules, limits), reads_low=late)
+
+
+def _looked_at(memory: Memblock, request: Request, rules: CrashRules, limits: Limits) -> Placement:
+    # A given address is not searched for: flags of its region (not mapped, hotpluggable) do not count.
+    window = next(main_windows(request, rules, limits))
+    problem = ""
+    if not memory.in_one_region(window.range):
+        problem = "region is not memory"
+    elif memory.reserved.overlapping(window.range):
+        problem = "region overlaps reserved memory"
+    elif request.base % window.align:
+        problem = f"base address is not {window.align // MIB}MB aligned"
+    attempt = Attempt("main", window, request.size, None if problem else request.base, memory)
+    return Placement(None if problem else window.range, None, (attempt,), problem)
 
 
 def _with_low(

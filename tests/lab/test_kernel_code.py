@@ -1,0 +1,44 @@
+"""The kernel's own code, compiled: the words' parser, memblock, and how an architecture reserves."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kexeckit.lab.kernel_code import compare_layouts, compare_words
+from kexeckit.lab.kernel_code_build import ARCHES, KernelCode, build_code
+from kexeckit.lab.kernel_source import KernelSource, fetch_source
+
+pytestmark = pytest.mark.lab
+
+# One suite: its source is 150 MB to fetch. All of them: make lab-words.
+SUITE = "trixie"
+
+
+@pytest.fixture(scope="module")
+def source() -> KernelSource:
+    """Return the files of one kernel."""
+    return fetch_source(SUITE)
+
+
+@pytest.fixture(params=sorted(ARCHES))
+def code(request: pytest.FixtureRequest, source: KernelSource, tmp_path: Path) -> KernelCode:
+    """Return the kernel's code for an architecture."""
+    return build_code(source, request.param, tmp_path)
+
+
+def test_words_mean_what_the_kernel_makes_of_them(code: KernelCode) -> None:
+    """20,000 command lines, sensible and not: messages, searches, sizes."""
+    assert list(compare_words(code, 20_000, 3)) == []
+
+
+def test_regions_land_where_memblock_puts_them(code: KernelCode) -> None:
+    """2,000 layouts: regions, four searches and one reservation in each."""
+    assert list(compare_layouts(code, 2_000, 3)) == []
+
+
+def test_a_wrong_rule_is_seen(code: KernelCode) -> None:
+    """With the alignment of another architecture both comparisons differ."""
+    wrong = replace(code, rules=replace(code.rules, align=code.rules.align * 2))
+    assert list(compare_words(wrong, 200, 3))
+    assert list(compare_layouts(wrong, 200, 3))
