@@ -4,12 +4,11 @@ Connecting stops the machine; leaving the ``with`` block detaches and lets it go
 Source: gdb manual, appendix "Remote Protocol"; QEMU, docs/system/gdb.rst, "Advanced debugging options".
 """
 
-from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ClassVar
 
 from kexeckit.errors import UnavailableError
-from kexeckit.lab.qmp import connect
+from kexeckit.lab.connection import Connection
 
 __all__ = ["Gdb", "checksum", "format_packet"]
 
@@ -27,26 +26,14 @@ def format_packet(body: bytes) -> bytes:
     return b"$%s#%02x" % (body, checksum(body))
 
 
-class Gdb:
-    """A connection to the gdb stub of one machine; a context manager.
+class Gdb(Connection):
+    """A connection to the gdb stub of one machine; a context manager."""
 
-    Args:
-        path: The stub's socket.
-        timeout: Seconds after which an answer that does not come is given up.
-    """
+    what: ClassVar[str] = "gdb stub"
 
-    def __init__(self, path: Path, timeout: float = 30.0) -> None:
-        self._socket = connect(path, timeout, "gdb stub")
-        self._bytes = self._socket.makefile("rb")
-        try:
-            # Accesses go to physical memory from here on, not through whatever page tables the guest has now.
-            self._command(b"Qqemu.PhyMemMode:1", b"OK")
-        except BaseException:
-            self._close()
-            raise
-
-    def __enter__(self) -> Self:
-        return self
+    def _greet(self) -> None:
+        # Accesses go to physical memory from here on, not through whatever page tables the guest has now.
+        self._command(b"Qqemu.PhyMemMode:1", b"OK")
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
@@ -56,11 +43,7 @@ class Gdb:
         except UnavailableError:
             pass  # the machine is gone, and so is its stub
         finally:
-            self._close()
-
-    def _close(self) -> None:
-        self._bytes.close()
-        self._socket.close()
+            self.close()
 
     def read_physical(self, address: int, size: int) -> bytes:
         """Read guest physical memory.
@@ -106,20 +89,20 @@ class Gdb:
             self._socket.sendall(format_packet(body))
             return self._answer()
         except OSError as error:
-            raise UnavailableError(f"the gdb stub does not answer: {error.strerror or error}") from error
+            raise self._silent(error) from error
 
     # Acknowledgements ("+") and stop notices are skipped: what is asked for here has neither shape.
     def _answer(self) -> bytes:
         while True:
-            byte = self._bytes.read(1)
+            byte = self._stream.read(1)
             if not byte:
-                raise UnavailableError("QEMU ended while its gdb stub was being asked")
+                raise self._ended()
             if byte != b"$":
                 continue
             body = bytearray()
-            while (byte := self._bytes.read(1)) not in {b"#", b""}:
+            while (byte := self._stream.read(1)) not in {b"#", b""}:
                 body += byte
-            self._bytes.read(2)
+            self._stream.read(2)
             self._socket.sendall(b"+")
             if not body.startswith((b"T0", b"S0")):
                 return bytes(body)

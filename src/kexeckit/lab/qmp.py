@@ -4,79 +4,35 @@ Source: QEMU, docs/interop/qmp-spec.rst and qapi/*.json.
 """
 
 import json
-import socket
 import tempfile
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar
 
 from kexeckit.errors import UnavailableError
+from kexeckit.lab.connection import Connection
 
-__all__ = ["Qmp", "connect"]
-
-
-def connect(path: Path, timeout: float, what: str) -> socket.socket:
-    """Connect to one of QEMU's sockets.
-
-    Args:
-        path: The socket.
-        timeout: Seconds for each later answer.
-        what: What is behind it, for the message.
-
-    Raises:
-        UnavailableError: Nobody listens there.
-    """
-    connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(timeout)
-    try:
-        connection.connect(str(path))
-    except OSError as error:
-        connection.close()
-        raise UnavailableError(f"no {what} at {path}: {error.strerror or error}") from error
-    return connection
+__all__ = ["Qmp"]
 
 
-class Qmp:
-    """A connection to the monitor of one machine; a context manager.
+class Qmp(Connection):
+    """A connection to the monitor of one machine; a context manager. When it is closed the machine goes on as it is."""
 
-    Args:
-        path: The monitor's socket.
-        timeout: Seconds after which an answer that does not come is given up.
-    """
+    what: ClassVar[str] = "QEMU monitor"
 
-    def __init__(self, path: Path, timeout: float = 30.0) -> None:
-        self._socket = connect(path, timeout, "QEMU monitor")
-        self._lines = self._socket.makefile("rb")
-        try:
-            self._read()
-            self.execute("qmp_capabilities")
-        except BaseException:
-            self.close()
-            raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Give the connection back; the machine goes on as it is."""
-        self._lines.close()
-        self._socket.close()
+    def _greet(self) -> None:
+        self._read()
+        self.execute("qmp_capabilities")
 
     # One JSON document a line. An end of file is a QEMU that has gone.
     def _read(self) -> dict[str, Any]:
         try:
-            line = self._lines.readline()
+            line = self._stream.readline()
         except ConnectionError as error:
-            raise UnavailableError("QEMU ended while its monitor was being asked") from error
+            raise self._ended() from error
         except OSError as error:
-            raise UnavailableError(f"the QEMU monitor does not answer: {error.strerror or error}") from error
+            raise self._silent(error) from error
         if not line.endswith(b"\n"):
-            raise UnavailableError("QEMU ended while its monitor was being asked")
+            raise self._ended()
         document: dict[str, Any] = json.loads(line)
         return document
 
