@@ -1,14 +1,17 @@
 """The parts of the reservations lab that boot nothing: drawing, summing up, bisecting."""
 
+import json
+from pathlib import Path
 from random import Random
 
 import pytest
 
-from kexeckit.errors import PlanError
+from kexeckit.errors import InputError, PlanError
 from kexeckit.lab.crash_cases import CRASH_FORMS, random_crash_machine, random_crash_words
-from kexeckit.lab.crash_summary import summarise
+from kexeckit.lab.crash_summary import main, put_table, summarise, summarise_forms
 from kexeckit.lab.measure_reservation import smallest
 from kexeckit.memory.units import MIB
+from source_tree import ROOT
 
 
 @pytest.mark.parametrize("arch", ["x86_64", "arm64"])
@@ -30,6 +33,40 @@ def test_summary() -> None:
     rows = summarise([{**record, "differ": []}, {**record, "differ": [["log", "x"]]}, {**record, "problem": "no"}])
     assert "| x86_64 | 6.1 | 2 | 2 | 3 | 2 | 1 |" in rows
     assert rows.splitlines()[-1].startswith("| all | | 2 |")
+
+
+def test_summary_of_forms() -> None:
+    """A row per form, with boots per architecture; what was never booted shows, and so does a form of other times."""
+    boots = [("x86_64", "plain", ""), ("arm64", "plain", ""), ("arm64", "plain", ""), ("x86_64", "cma", "died")]
+    boots.append(("arm64", "older", ""))
+    rows = summarise_forms({"arch": a, "form": f, "problem": p} for a, f, p in boots).splitlines()
+    assert rows[0] == "| form of words | arm64 | x86_64 | all |"
+    assert "| plain | 2 | 1 | 3 |" in rows
+    assert "| cma | 0 | 0 | 0 |" in rows
+    assert rows[-1] == "| older | 1 | 0 | 1 |"
+    assert len(rows) == 2 + len(CRASH_FORMS) + 1
+
+
+def test_a_table_goes_between_its_marks() -> None:
+    """What stood there is replaced, the rest stays; without marks nothing is written anywhere."""
+    text = "a\n<!-- x: begin -->\nold\n<!-- x: end -->\nb\n"
+    assert put_table(text, "x", "new") == "a\n<!-- x: begin -->\nnew\n<!-- x: end -->\nb\n"
+    with pytest.raises(InputError, match="no place for the table"):
+        put_table(text, "y", "new")
+
+
+def test_the_document_has_a_place_for_each_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--write` finds both in docs/accuracy.md, and changes nothing else of it."""
+    doc, results = tmp_path / "accuracy.md", tmp_path / "results"
+    doc.write_text((ROOT / "docs/accuracy.md").read_text())
+    record = {"arch": "x86_64", "release": "9.9", "form": "plain", "problem": "", "observed": [], "predictions": 3}
+    results.write_text(json.dumps({**record, "left_open": 0, "differ": []}) + "\n")
+    monkeypatch.setattr("kexeckit.lab.crash_summary._DOC", doc)
+    assert main([str(results), "--write"]) == 0
+    written = doc.read_text()
+    assert "| x86_64 | 9.9 | 1 | 0 | 3 | 0 | 0 |" in written
+    assert "| plain | 1 | 1 |" in written
+    assert written.count("##") == (ROOT / "docs/accuracy.md").read_text().count("##")
 
 
 @pytest.mark.parametrize("first", [4, 60, 80, 200])

@@ -1,18 +1,22 @@
-"""The results of reservation campaigns as a table: ``python -m kexeckit.lab.crash_summary FILE... [--write]``.
+"""The results of reservation campaigns as tables: ``python -m kexeckit.lab.crash_summary FILE... [--write]``.
 
-With ``--write`` the table replaces the one between the marks in docs/accuracy.md.
+One has a row per kernel, one a row per form of words. With ``--write`` they replace those between their marks in
+docs/accuracy.md.
 """
 
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["summarise"]
+from kexeckit.errors import InputError
+from kexeckit.lab.crash_cases import CRASH_FORMS
 
-_BEGIN, _END = "<!-- reservations: begin -->", "<!-- reservations: end -->"
+__all__ = ["put_table", "summarise", "summarise_forms"]
+
 _DOC = Path("docs/accuracy.md")
 
 
@@ -38,19 +42,55 @@ def summarise(records: Iterable[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def summarise_forms(records: Iterable[dict[str, Any]]) -> str:
+    """Return a table with a row per form of words: boots, by architecture. A form that no boot had is a row of zeros.
+
+    Args:
+        records: The lines that campaigns wrote.
+    """
+    boots = Counter((record["form"], record["arch"]) for record in records if not record["problem"])
+    arches = sorted({arch for _, arch in boots})
+    forms = dict.fromkeys((*CRASH_FORMS, *sorted({form for form, _ in boots})))
+    lines = [f"| form of words | {' | '.join([*arches, 'all'])} |", "|---|" + "--:|" * (len(arches) + 1)]
+    for form in forms:
+        row = [boots[form, arch] for arch in arches]
+        lines.append(f"| {form} | {' | '.join(map(str, [*row, sum(row)]))} |")
+    return "\n".join(lines)
+
+
+def put_table(text: str, name: str, table: str) -> str:
+    """Return a document with a table put between its marks, ``<!-- NAME: begin -->`` and ``<!-- NAME: end -->``.
+
+    Args:
+        text: The document.
+        name: Name of the marks.
+        table: The table.
+
+    Raises:
+        InputError: The document has no such marks.
+    """
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    head, found, rest = text.partition(begin)
+    _, closed, tail = rest.partition(end)
+    if not (found and closed):
+        raise InputError(str(_DOC), "no place for the table", expected=f"{begin} and {end}")
+    return f"{head}{begin}\n{table}\n{end}{tail}"
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Print the table, and write it where asked."""
+    """Print the tables, and write them where asked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    parser.add_argument("--write", action="store_true", help=f"put the table into {_DOC}")
+    parser.add_argument("--write", action="store_true", help=f"put the tables into {_DOC}")
     args = parser.parse_args(argv)
-    table = summarise(json.loads(line) for file in args.files for line in file.read_text().splitlines())
-    sys.stdout.write(table + "\n")
+    records = [json.loads(line) for file in args.files for line in file.read_text().splitlines()]
+    tables = {"reservations": summarise(records), "forms of reservations": summarise_forms(records)}
+    sys.stdout.write("\n\n".join(tables.values()) + "\n")
     if args.write:
         text = _DOC.read_text()
-        head, _, rest = text.partition(_BEGIN)
-        _, _, tail = rest.partition(_END)
-        _DOC.write_text(f"{head}{_BEGIN}\n{table}\n{_END}{tail}")
+        for name, table in tables.items():
+            text = put_table(text, name, table)
+        _DOC.write_text(text)
     return 0
 
 
