@@ -52,12 +52,14 @@ bench: env       ## the benchmarks of docs/benchmarks.md
 	@sh tools/system-packages bench
 	$(RUN) python -m bench
 
-# Campaigns: N random machines, booted and compared with what was predicted. SEED chooses which, ARGS has more options.
+# Campaigns: N random machines, booted and compared with what was predicted. SEED chooses which, JOBS how many guests run
+# at a time, OUT a file for the results, with which a campaign goes on where it was broken off; ARGS has more options.
 N ?= 24
 SEED ?= 1
+JOBS ?= 1
 CAMPAIGNS := lab-crashkernel lab-zones lab-mirror lab-tables lab-placer
 $(CAMPAIGNS): lab-%: env system
-	$(RUN) python -m kexeckit.lab.campaign_$* -n $(N) --seed $(SEED) $(ARGS)
+	$(RUN) python -m kexeckit.lab.campaign_$* -n $(N) --seed $(SEED) --jobs $(JOBS) $(if $(OUT),--out $(OUT)) $(ARGS)
 lab-crashkernel: ## reservations on N random machines
 lab-zones:       ## zones on N random machines
 lab-mirror:      ## zones of N layouts of mirrored memory

@@ -5,19 +5,19 @@ capture of itself (boot log and /proc/iomem), from its own log alone, and from t
 the words as typed, which is how a person asks. Logs alone are only compared where the kernel was not put at random.
 """
 
-import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
-from kexeckit.errors import KexeckitError, UnavailableError
+from kexeckit.errors import KexeckitError
 from kexeckit.formats.iomem import parse_iomem
 from kexeckit.kernel.crashkernel.doubt import Candidate
 from kexeckit.kernel.crashkernel.predict import Reservation, predict_reservation
+from kexeckit.lab.campaign import Campaign, run_cases
+from kexeckit.lab.campaign_command import campaign_parser, run_and_print
 from kexeckit.lab.crash_cases import CRASH_FORMS, CrashMachineCase, random_crash_machine, random_crash_words
 from kexeckit.lab.image import GuestImage
 from kexeckit.lab.machine import Machine
@@ -27,7 +27,7 @@ from kexeckit.memory.units import MIB
 from kexeckit.system.reservation_input import read_reservation_input
 from kexeckit.system.sysroot import DirectoryRoot, FileRoot, SingleFile, Sysroot
 
-__all__ = ["CrashBoot", "crash_campaign"]
+__all__ = ["CrashBoot", "CrashCampaign", "CrashCase", "crash_campaign"]
 
 Regions = tuple[tuple[int, int], ...]
 
@@ -68,58 +68,102 @@ class CrashBoot:
     log: str = ""
 
 
-def crash_campaign(
-    count: int, seed: int, arch: str = "x86_64", suites: tuple[str, ...] = (), forms: tuple[str, ...] = CRASH_FORMS
-) -> Iterator[CrashBoot]:
+@dataclass(frozen=True, slots=True)
+class CrashCase:
+    """One boot to come.
+
+    Attributes:
+        suite: Debian suite of the kernel.
+        machine: The machine.
+        form: Form of the words.
+        words: The words.
+    """
+
+    suite: str
+    machine: CrashMachineCase
+    form: str
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CrashCampaign(Campaign[CrashCase, GuestReport | None, CrashBoot]):
+    """Reservations; counted are boots with words, and shared is the boot without.
+
+    Attributes:
+        arch: ``x86_64`` or ``arm64``.
+        suites: Debian suites whose kernels take turns; empty for all that the campaign knows.
+        forms: Forms of words that take turns.
+    """
+
+    arch: str = "x86_64"
+    suites: tuple[str, ...] = ()
+    forms: tuple[str, ...] = CRASH_FORMS
+
+    def draw(self, count: int, seed: int) -> Iterator[tuple[CrashCase, ...]]:
+        """Draw machines, and words for each."""
+        random = Random(seed)
+        kernels = self.suites or _SUITES[self.arch]
+        for turn, done in enumerate(range(0, count, _VARIANTS)):
+            machine = random_crash_machine(random, self.arch)
+            suite = kernels[turn % len(kernels)]
+            forms = [self.forms[at % len(self.forms)] for at in range(done, min(done + _VARIANTS, count))]
+            yield tuple(CrashCase(suite, machine, form, random_crash_words(random, machine, form)) for form in forms)
+
+    def blank(self, case: CrashCase, problem: str = "") -> CrashBoot:
+        """Return a boot that has not happened."""
+        machine = case.machine
+        return CrashBoot(case.suite, machine.arch, case.form, case.words, _layout(machine), problem=problem)
+
+    def share(self, cases: tuple[CrashCase, ...]) -> GuestReport | None:
+        """Boot without words, where the log of that can be compared."""
+        first = cases[0]
+        # The log of a kernel that was put at random says nothing about its next boot.
+        return None if first.machine.kaslr else _run(first.suite, first.machine, ())
+
+    def boot(self, case: CrashCase, shared: GuestReport | None) -> CrashBoot:
+        """Boot with words, and compare the predictions."""
+        report = _run(case.suite, case.machine, case.words)
+        tree = parse_iomem(report.text("iomem"), "the guest's iomem")
+        observed = tuple((r.start, r.size) for r in tree.crash_regions())
+        predicted = list(_predictions(case.machine, report, case.words, shared, observed))
+        wrong = tuple((name, text) for name, verdict, text in predicted if verdict == "differs")
+        return replace(
+            self.blank(case),
+            release=report.text("version").split()[2],
+            observed=observed,
+            differ=wrong,
+            predictions=len(predicted),
+            left_open=sum(1 for _, verdict, _ in predicted if verdict == "open"),
+            log=report.text("dmesg") if wrong else "",
+        )
+
+    def lines(self, result: CrashBoot) -> Iterator[str]:
+        """Tell a boot, and each prediction that differs."""
+        rest = f", {result.left_open} open" if result.left_open else ""
+        what = f"{result.predictions - result.left_open} equal{rest}: {_text(result.observed)}"
+        if result.problem:
+            what = result.problem.splitlines()[0]
+        elif result.differ:
+            what = f"{len(result.differ)} of {result.predictions} differ; observed {_text(result.observed)}"
+        kernel = result.release or result.suite
+        yield f"{result.arch} {kernel} {result.layout}: {' '.join(result.words)}: {what}"
+        for name, text in result.differ:
+            yield f"{name}: predicted {text}"
+
+
+def crash_campaign(count: int, seed: int, arch: str = "x86_64") -> Iterator[CrashBoot]:
     """Boot and compare.
 
     Args:
         count: How many boots with words.
         seed: What to draw from.
         arch: ``x86_64`` or ``arm64``.
-        suites: Debian suites whose kernels take turns; empty for all that the campaign knows.
-        forms: Forms of words that take turns.
 
     Yields:
         One result per boot with words, as soon as it is there.
     """
-    random = Random(seed)
-    kernels = suites or _SUITES[arch]
-    done = turn = 0
-    while done < count:
-        machine = random_crash_machine(random, arch)
-        suite = kernels[turn % len(kernels)]
-        turn += 1
-        try:
-            plain = None if machine.kaslr else _run_again(suite, machine, ())
-        except UnavailableError as error:
-            yield CrashBoot(suite, arch, "none", (), _layout(machine), problem=str(error))
-            done += 1
-            continue
-        for _ in range(min(_VARIANTS, count - done)):
-            form = forms[done % len(forms)]
-            yield _boot(suite, machine, form, random_crash_words(random, machine, form), plain)
-            done += 1
-
-
-def _boot(
-    suite: str, machine: CrashMachineCase, form: str, words: tuple[str, ...], plain: GuestReport | None
-) -> CrashBoot:
-    layout = _layout(machine)
-    try:
-        report = _run_again(suite, machine, words)
-    except UnavailableError as error:
-        return CrashBoot(suite, machine.arch, form, words, layout, problem=str(error))
-    tree = parse_iomem(report.text("iomem"), "the guest's iomem")
-    observed = tuple((r.start, r.size) for r in tree.crash_regions())
-    predicted = list(_predictions(machine, report, words, plain, observed))
-    wrong = tuple((name, text) for name, verdict, text in predicted if verdict == "differs")
-    left_open = sum(1 for _, verdict, _ in predicted if verdict == "open")
-    release = report.text("version").split()[2]
-    log = report.text("dmesg") if wrong else ""
-    return CrashBoot(
-        suite, machine.arch, form, words, layout, release, observed, wrong, len(predicted), left_open, "", log
-    )
+    campaign = CrashCampaign(arch)
+    yield from run_cases(campaign, campaign.draw(count, seed))
 
 
 def _predictions(
@@ -181,14 +225,6 @@ def _text(regions: Regions) -> str:
     return ", ".join(f"{start:#x}+{size:#x}" for start, size in regions) or "nothing"
 
 
-def _run_again(suite: str, machine: CrashMachineCase, words: tuple[str, ...]) -> GuestReport:
-    # Under emulation a guest now and then dies of corrupted flags; it gets another go.
-    try:
-        return _run(suite, machine, words)
-    except UnavailableError:
-        return _run(suite, machine, words)
-
-
 def _run(suite: str, machine: CrashMachineCase, words: tuple[str, ...]) -> GuestReport:
     options = (f"max-ram-below-4g={machine.below_4g // MIB}M",) if machine.below_4g else ()
     nodes = machine.nodes if len(machine.nodes) > 1 else ()
@@ -217,62 +253,12 @@ def _layout(machine: CrashMachineCase) -> str:
     return f"{sizes} MiB{below}, initrd +{machine.padding // MIB} MiB{kaslr}"
 
 
-def _line(number: int, boot: CrashBoot) -> str:
-    rest = f", {boot.left_open} open" if boot.left_open else ""
-    outcome = f"{boot.predictions - boot.left_open} equal{rest}: {_text(boot.observed)}"
-    if boot.problem:
-        outcome = boot.problem.splitlines()[0]
-    elif boot.differ:
-        outcome = f"{len(boot.differ)} of {boot.predictions} differ; observed {_text(boot.observed)}"
-    return f"{number:4} {boot.arch} {boot.release or boot.suite} {boot.layout}: {' '.join(boot.words)}: {outcome}"
-
-
 def main(argv: list[str] | None = None) -> int:
-    """Run a campaign and print it; 1 where anything differed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-n", type=int, default=24, help="how many boots with words (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="what to draw from (default: %(default)s)")
-    parser.add_argument("--arch", default="x86_64", choices=("x86_64", "arm64"))
-    parser.add_argument("--suites", default="", help="Debian suites, separated by commas")
-    parser.add_argument("--out", type=Path, help="append one JSON line per boot to this file")
+    """Run a campaign and print it; 1 where anything differed or has no result."""
+    parser = campaign_parser(__doc__, 24, "boots with words")
+    parser.add_argument("--arch", default="x86_64", choices=sorted(_SUITES))
     args = parser.parse_args(argv)
-    suites = tuple(args.suites.split(",")) if args.suites else ()
-    differ = problems = total = 0
-    for number, boot in enumerate(crash_campaign(args.n, args.seed, args.arch, suites), 1):
-        _say(_line(number, boot))
-        for name, text in boot.differ:
-            _say(f"       {name}: predicted {text}")
-        total += 1
-        differ += bool(boot.differ)
-        problems += bool(boot.problem)
-        if args.out:
-            with args.out.open("a") as file:
-                file.write(json.dumps(_record(boot, args.seed)) + "\n")
-    _say(f"{total} boots, {total - differ - problems} equal in all, {differ} different, {problems} without a result")
-    return 1 if differ or problems else 0
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
-def _record(boot: CrashBoot, seed: int) -> dict[str, object]:
-    return {
-        "seed": seed,
-        "suite": boot.suite,
-        "arch": boot.arch,
-        "release": boot.release,
-        "form": boot.form,
-        "words": list(boot.words),
-        "layout": boot.layout,
-        "observed": [list(r) for r in boot.observed],
-        "predictions": boot.predictions,
-        "left_open": boot.left_open,
-        "differ": [list(d) for d in boot.differ],
-        "problem": boot.problem,
-        "log": boot.log,
-    }
+    return run_and_print(CrashCampaign(args.arch, args.suites), args, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -4,14 +4,13 @@ Each random machine boots once and loads several images with kexec_file_load; th
 buffer, which PT_LOADs it writes and which e820 map it hands over. Refusals are compared by their errno.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 from kexeckit.errors import SystemCallError, UnavailableError
 from kexeckit.formats.bzimage import parse_bzimage
@@ -22,6 +21,8 @@ from kexeckit.kernel.file_load import predict_file_load
 from kexeckit.kernel.file_load_handover import HandoverMap, crash_memory_map, normal_memory_map
 from kexeckit.kernel.file_load_inputs import FileLoadFiles, FileLoadKernel, FileLoadMachine, X86Image
 from kexeckit.kernel.version import parse_kernel_version
+from kexeckit.lab.campaign import Campaign, run_cases
+from kexeckit.lab.campaign_command import campaign_parser, check_line, outcome, run_and_print
 from kexeckit.lab.compare import Check
 from kexeckit.lab.image import GuestImage
 from kexeckit.lab.machine import Machine
@@ -32,7 +33,7 @@ from kexeckit.lab.report import GuestReport, run_guest
 from kexeckit.memory.memmap import MemoryMap
 from kexeckit.memory.units import MIB
 
-__all__ = ["LoadResult", "run_placer_campaign"]
+__all__ = ["LoadResult", "PlacerBoot", "PlacerCampaign", "PlacerCase", "run_placer_campaign"]
 
 _DEBUG = 8
 _ON_CRASH = 2
@@ -67,6 +68,90 @@ class LoadResult:
         return [c for c in self.checks if not c.agrees]
 
 
+@dataclass(frozen=True, slots=True)
+class PlacerCase:
+    """One load to come.
+
+    Attributes:
+        suites: Debian suites of the running kernel and of the other one that is loaded.
+        machine: The machine.
+        image: What is loaded.
+        number: Which load of the machine it is.
+    """
+
+    suites: tuple[str, str]
+    machine: PlacerMachine
+    image: PlacerImage
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlacerBoot:
+    """What a machine said of all its loads.
+
+    Attributes:
+        report: Its report.
+        answers: What its script printed.
+        kernels: The kernel files.
+        results: Each load's part of the answers.
+    """
+
+    report: GuestReport
+    answers: dict[str, Any]
+    kernels: tuple[Path, ...]
+    results: dict[PlacerCase, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class PlacerCampaign(Campaign[PlacerCase, PlacerBoot, LoadResult]):
+    """Choices of kexec_file_load; drawn are machines, counted are loads, and the loads of a machine share a boot.
+
+    Attributes:
+        suites: Debian suites whose kernels take turns.
+        loads: Loads for each machine.
+    """
+
+    unit: ClassVar[str] = "loads"
+    identity: ClassVar[tuple[str, ...]] = ("suite", "machine", "image")
+
+    suites: tuple[str, ...] = SUITES
+    loads: int = 8
+
+    def draw(self, count: int, seed: int) -> Iterator[tuple[PlacerCase, ...]]:
+        """Draw machines, and images for each."""
+        random = Random(seed)
+        for turn in range(count):
+            machine = random_placer_machine(random)
+            images = random_images(random, machine, self.loads)
+            pair = (self.suites[turn % len(self.suites)], random.choice(SUITES))
+            yield tuple(PlacerCase(pair, machine, image, number) for number, image in enumerate(images))
+
+    def blank(self, case: PlacerCase, problem: str = "") -> LoadResult:
+        """Return a load that has not happened."""
+        return LoadResult(case.suites[0], "", str(case.machine), str(case.image), problem=problem)
+
+    def share(self, cases: tuple[PlacerCase, ...]) -> PlacerBoot:
+        """Boot the machine and load everything."""
+        return _run_machine(cases)
+
+    def boot(self, case: PlacerCase, shared: PlacerBoot) -> LoadResult:
+        """Compare one load; it is done."""
+        release = shared.report.text("version").split()[2]
+        result = replace(self.blank(case), release=release)
+        checks = _compare(release, case, shared)
+        return (
+            replace(result, problem="the guest lost kernel messages")
+            if checks is None
+            else replace(result, checks=checks)
+        )
+
+    def lines(self, result: LoadResult) -> Iterator[str]:
+        """Tell a load, and each check that differs."""
+        what = outcome(result.problem, len(result.failed), len(result.checks))
+        yield f"{result.suite} {result.machine}: {result.image}: {what}"
+        yield from map(check_line, result.failed)
+
+
 def run_placer_campaign(
     machines: int, seed: int, suites: tuple[str, ...] = SUITES, loads: int = 8
 ) -> Iterator[LoadResult]:
@@ -81,19 +166,13 @@ def run_placer_campaign(
     Yields:
         One result per load.
     """
-    random = Random(seed)
-    for turn in range(machines):
-        machine = random_placer_machine(random)
-        images = random_images(random, machine, loads)
-        pair = (suites[turn % len(suites)], random.choice(SUITES))
-        try:
-            yield from _run_machine(pair, machine, images)
-        except UnavailableError as error:
-            yield LoadResult(pair[0], "", str(machine), "", problem=str(error))
+    campaign = PlacerCampaign(suites, loads)
+    yield from run_cases(campaign, campaign.draw(machines, seed))
 
 
-def _run_machine(pair: tuple[str, str], machine: PlacerMachine, images: list[PlacerImage]) -> Iterator[LoadResult]:
-    kernels = [fetch_kernel(suite).vmlinuz for suite in pair]
+def _run_machine(cases: tuple[PlacerCase, ...]) -> PlacerBoot:
+    machine = cases[0].machine
+    kernels = tuple(fetch_kernel(suite).vmlinuz for suite in cases[0].suites)
     guest = Machine(
         kernels[0],
         memory=machine.memory,
@@ -102,7 +181,7 @@ def _run_machine(pair: tuple[str, str], machine: PlacerMachine, images: list[Pla
         extra=("-smp", f"{machine.cpus},maxcpus={machine.max_cpus}"),
     )
     files: tuple[tuple[str, bytes | Path], ...] = (
-        (_CASES, json.dumps([_case(i) for i in images]).encode()),
+        (_CASES, json.dumps([_case(c.image) for c in cases]).encode()),
         (_SCRIPT, Path(__file__).with_name("placer_guest.py").read_bytes()),
         *zip(_KERNELS, kernels, strict=True),
     )
@@ -111,8 +190,7 @@ def _run_machine(pair: tuple[str, str], machine: PlacerMachine, images: list[Pla
     if report.number("placer.status"):
         raise UnavailableError(f"the guest's script failed: {report.text('placer.out')[-800:]}")
     answers = json.loads(report.text("placer.out"))
-    for image, answer in zip(images, answers["results"], strict=True):
-        yield _compare(pair[0], report, (machine, image), kernels[image.kernel], answers, answer)
+    return PlacerBoot(report, answers, kernels, dict(zip(cases, answers["results"], strict=True)))
 
 
 def _case(image: PlacerImage) -> dict[str, Any]:
@@ -120,34 +198,26 @@ def _case(image: PlacerImage) -> dict[str, Any]:
     return {"kernel": _KERNELS[image.kernel], "initrd": image.initrd, "cmdline": image.cmdline, "flags": flags}
 
 
-def _compare(
-    suite: str,
-    report: GuestReport,
-    case: tuple[PlacerMachine, PlacerImage],
-    kernel_file: Path,
-    answers: dict[str, Any],
-    answer: dict[str, Any],
-) -> LoadResult:
-    image = case[1]
-    release = report.text("version").split()[2]
-    machine = FileLoadMachine(parse_iomem(report.text("iomem"), "the guest's iomem"))
-    kernel = _kernel(release, answers)
+# None where kernel messages were lost.
+def _compare(release: str, case: PlacerCase, boot: PlacerBoot) -> tuple[Check, ...] | None:
+    image, answer = case.image, boot.results[case]
+    machine = FileLoadMachine(parse_iomem(boot.report.text("iomem"), "the guest's iomem"))
+    kernel = _kernel(release, boot.answers)
     files = FileLoadFiles(image.crash, image.initrd, image.cmdline)
     try:
-        plan = predict_file_load(machine, kernel, _header(kernel_file), files)
+        plan = predict_file_load(machine, kernel, _header(boot.kernels[image.kernel]), files)
     except SystemCallError as error:
-        checks = [Check("errno", str(error.errno), str(answer["errno"]))]
-    else:
-        checks = [Check("errno", "0", str(answer["errno"]))]
-        seen = parse_observed(answer["lines"])
-        if seen.lost:
-            return LoadResult(suite, release, str(case[0]), str(image), problem="the guest lost kernel messages")
-        if not answer["errno"]:
-            handed: HandoverMap = (
-                crash_memory_map(machine, kernel, plan) if image.crash else normal_memory_map(_kexec_table(report))
-            )
-            checks += compare_load(plan, handed, seen)
-    return LoadResult(suite, release, str(case[0]), str(image), tuple(checks))
+        return (Check("errno", str(error.errno), str(answer["errno"])),)
+    seen = parse_observed(answer["lines"])
+    if seen.lost:
+        return None
+    errno = Check("errno", "0", str(answer["errno"]))
+    if answer["errno"]:
+        return (errno,)
+    handed: HandoverMap = (
+        crash_memory_map(machine, kernel, plan) if image.crash else normal_memory_map(_kexec_table(boot.report))
+    )
+    return (errno, *compare_load(plan, handed, seen))
 
 
 def _kernel(release: str, answers: dict[str, Any]) -> FileLoadKernel:
@@ -188,33 +258,11 @@ def _kexec_table(report: GuestReport) -> MemoryMap:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a campaign and print it; 1 where anything differed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-n", type=int, default=8, help="how many machines (default: %(default)s)")
+    """Run a campaign and print it; 1 where anything differed or has no result."""
+    parser = campaign_parser(__doc__, 8, "machines")
     parser.add_argument("--loads", type=int, default=8, help="loads for each machine (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="what to draw from (default: %(default)s)")
-    parser.add_argument("--suites", default=",".join(SUITES), help="Debian suites, separated by commas")
-    parser.add_argument("--out", type=Path, help="append one JSON line per load to this file")
     args = parser.parse_args(argv)
-    results = []
-    for result in run_placer_campaign(args.n, args.seed, tuple(args.suites.split(",")), args.loads):
-        results.append(result)
-        _tell(len(results), result)
-        if args.out:
-            with args.out.open("a") as file:
-                file.write(json.dumps({"seed": args.seed, **asdict(result)}) + "\n")
-    bad = [r for r in results if r.failed or r.problem]
-    equal = sum(len(r.checks) for r in results if not r.failed)
-    sys.stdout.write(f"{len(results)} loads, {len(results) - len(bad)} equal in all ({equal} checks), {len(bad)} not\n")
-    return 1 if bad else 0
-
-
-def _tell(number: int, result: LoadResult) -> None:
-    outcome = result.problem or (f"{len(result.failed)} DIFFER" if result.failed else f"all {len(result.checks)} equal")
-    lines = [f"{number:4} {result.suite} {result.machine}: {result.image}: {outcome}"]
-    lines += [f"       {c.subject}: predicted {c.predicted}, observed {c.observed}" for c in result.failed]
-    sys.stdout.write("\n".join(lines) + "\n")
-    sys.stdout.flush()
+    return run_and_print(PlacerCampaign(args.suites or SUITES, args.loads), args, sys.stdout)
 
 
 if __name__ == "__main__":

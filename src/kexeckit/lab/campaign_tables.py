@@ -4,16 +4,15 @@
 into it (by panic or on purpose), and is stopped there. CR3 and the tables are read over QEMU's monitor.
 """
 
-import argparse
 import json
 import re
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 from kexeckit.errors import UnavailableError
 from kexeckit.formats.boot_params import parse_boot_params
@@ -23,6 +22,8 @@ from kexeckit.kernel.page_tables.calls import EFI_SYSTEM_TABLE, EfiTables, kerne
 from kexeckit.kernel.page_tables.rule import kernel_rule
 from kexeckit.kernel.resource_walk import crash_regions_of
 from kexeckit.kernel.version import parse_kernel_version
+from kexeckit.lab.campaign import Campaign, run_cases
+from kexeckit.lab.campaign_command import campaign_parser, check_line, outcome, run_and_print
 from kexeckit.lab.compare import Check
 from kexeckit.lab.guest import Guest
 from kexeckit.lab.image import GuestImage
@@ -35,7 +36,7 @@ from kexeckit.lab.tables_compare import compare_refusals, compare_tables, predic
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.units import MIB
 
-__all__ = ["TablesCase", "TablesResult", "run_tables_campaign", "run_tables_case"]
+__all__ = ["TablesCampaign", "TablesCase", "TablesResult", "run_tables_campaign", "run_tables_case"]
 
 _SCRIPT = "/tables_guest.py"
 _CPUS = ("max", "max,-pdpe1gb", "max,-la57", "max,-pdpe1gb,-la57")
@@ -92,24 +93,59 @@ class TablesResult:
         return [c for c in self.checks if not c.agrees]
 
 
+@dataclass(frozen=True)
+class TablesCampaign(Campaign[TablesCase, None, TablesResult]):
+    """Identity tables; counted are jumps.
+
+    Attributes:
+        suites: Debian suites whose kernels take turns.
+        firmware: Extra QEMU words for another firmware, or none.
+    """
+
+    unit: ClassVar[str] = "jumps"
+    identity: ClassVar[tuple[str, ...]] = ("case",)
+
+    suites: tuple[str, ...] = SUITES
+    firmware: tuple[str, ...] = ()
+
+    def draw(self, count: int, seed: int) -> Iterator[tuple[TablesCase]]:
+        """Draw machines and images."""
+        random = Random(seed)
+        suites = self.suites
+        for turn in range(count):
+            # Every suite with every CPU, by panic and on purpose, before anything repeats.
+            suite, cpu = suites[turn % len(suites)], _CPUS[turn // len(suites) % len(_CPUS)]
+            crash = turn // (len(suites) * len(_CPUS)) % 2 == 0
+            machine = random_placer_machine(random)
+            while crash and "@" in machine.words[0]:
+                # A fixed place may be taken, and then there is nothing to load into.
+                machine = random_placer_machine(random)
+            yield (TablesCase(suite, machine, cpu, crash, random.randrange(1 << 30), self.firmware),)
+
+    def blank(self, case: TablesCase, problem: str = "") -> TablesResult:
+        """Return a jump that has not happened."""
+        return TablesResult(str(case), problem=problem)
+
+    def share(self, cases: tuple[TablesCase, ...]) -> None:
+        """Share nothing: a jump ends its guest."""
+
+    def boot(self, case: TablesCase, shared: None) -> TablesResult:  # noqa: ARG002 - see share
+        """Run one case."""
+        return run_tables_case(case)
+
+    def lines(self, result: TablesResult) -> Iterator[str]:
+        """Tell a jump, and each check that differs."""
+        what = outcome(result.problem, len(result.failed), len(result.checks))
+        yield f"{result.case}, {result.levels} levels: {what}"
+        yield from map(check_line, result.failed)
+
+
 def run_tables_campaign(
     count: int, seed: int, suites: tuple[str, ...] = SUITES, firmware: tuple[str, ...] = ()
 ) -> Iterator[TablesResult]:
     """Draw cases and run them."""
-    random = Random(seed)
-    for turn in range(count):
-        # Every suite with every CPU, by panic and on purpose, before anything repeats.
-        suite, cpu = suites[turn % len(suites)], _CPUS[turn // len(suites) % len(_CPUS)]
-        crash = turn // (len(suites) * len(_CPUS)) % 2 == 0
-        machine = random_placer_machine(random)
-        while crash and "@" in machine.words[0]:
-            # A fixed place may be taken, and then there is nothing to load into.
-            machine = random_placer_machine(random)
-        case = TablesCase(suite, machine, cpu, crash, random.randrange(1 << 30), firmware)
-        try:
-            yield run_tables_case(case)
-        except UnavailableError as error:
-            yield TablesResult(str(case), problem=str(error))
+    campaign = TablesCampaign(suites, firmware)
+    yield from run_cases(campaign, campaign.draw(count, seed))
 
 
 def run_tables_case(case: TablesCase, timeout: float = 300.0) -> TablesResult:
@@ -185,34 +221,12 @@ def _efi_tables(report: GuestReport, monitor: Qmp) -> EfiTables | None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a campaign and print it; 1 where anything differed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-n", type=int, default=16, help="how many machines (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="what to draw from (default: %(default)s)")
-    parser.add_argument("--suites", default=",".join(SUITES), help="Debian suites, separated by commas")
+    """Run a campaign and print it; 1 where anything differed or has no result."""
+    parser = campaign_parser(__doc__, 16, "machines")
     parser.add_argument("--bios", metavar="FILE", help="another firmware for the guests, such as OVMF.fd")
-    parser.add_argument("--out", type=Path, help="append one JSON line per machine to this file")
     args = parser.parse_args(argv)
     firmware = ("-bios", args.bios) if args.bios else ()
-    results = []
-    for result in run_tables_campaign(args.n, args.seed, tuple(args.suites.split(",")), firmware):
-        results.append(result)
-        _tell(len(results), result)
-        if args.out:
-            with args.out.open("a") as file:
-                file.write(json.dumps({"seed": args.seed, **asdict(result)}) + "\n")
-    bad = [r for r in results if r.failed or r.problem]
-    equal = sum(len(r.checks) for r in results if not r.failed)
-    sys.stdout.write(f"{len(results)} jumps, {len(results) - len(bad)} equal in all ({equal} checks), {len(bad)} not\n")
-    return 1 if bad else 0
-
-
-def _tell(number: int, result: TablesResult) -> None:
-    outcome = result.problem or (f"{len(result.failed)} DIFFER" if result.failed else f"all {len(result.checks)} equal")
-    lines = [f"{number:4} {result.case}, {result.levels} levels: {outcome}"]
-    lines += [f"       {c.subject}: predicted {c.predicted[:600]}, observed {c.observed[:600]}" for c in result.failed]
-    sys.stdout.write("\n".join(lines) + "\n")
-    sys.stdout.flush()
+    return run_and_print(TablesCampaign(args.suites or SUITES, firmware), args, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -4,19 +4,88 @@ A pure part of the lab. Compared are the machine-wide limits, the start of ZONE_
 the first page, spanned and present pages as /proc/zoneinfo has them; and the kernel's warnings, said or not said.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
+from kexeckit.errors import KexeckitError
 from kexeckit.formats.bootlog.boot import parse_boot_log
 from kexeckit.formats.bootlog.zones import printed_movable, printed_zones
 from kexeckit.formats.zoneinfo import parse_zoneinfo
 from kexeckit.kernel.zones.movable import IN_KDUMP, NO_MIRROR, UNMIRRORED
-from kexeckit.kernel.zones.predict import ZonePrediction
+from kexeckit.kernel.zones.predict import ZonePrediction, predict_zones
 from kexeckit.lab.compare import Check
 from kexeckit.lab.report import GuestReport
+from kexeckit.system.sysroot import FileRoot, SingleFile
+from kexeckit.system.zone_input import read_zone_question
 
-__all__ = ["compare_zones"]
+__all__ = ["Failed", "ZoneSource", "compare_sources", "compare_zones", "differing", "movable_nodes"]
 
 _SPOKEN = (NO_MIRROR, IN_KDUMP, UNMIRRORED)
+
+Failed = tuple[tuple[str, Check], ...]
+"""Checks that differ, each with the name of the source that it belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneSource:
+    """What zones are predicted from.
+
+    Attributes:
+        name: In words.
+        report: The guest whose log it is.
+        words: Words typed beside the log.
+        arch: ``x86_64`` or ``arm64``.
+        efi_map: A raw EFI memory map beside the log, or None.
+    """
+
+    name: str
+    report: GuestReport
+    words: tuple[str, ...] = ()
+    arch: str = "x86_64"
+    efi_map: bytes | None = None
+
+    def predict(self) -> ZonePrediction:
+        """Predict the zones.
+
+        Raises:
+            KexeckitError: There is no prediction from this.
+        """
+        root = FileRoot(SingleFile("the guest's log", self.report.data("dmesg")))
+        question = read_zone_question(root, list(self.words), self.arch, raw_efi_map=self.efi_map)
+        return predict_zones(question.machine, question.parameters, question.behaviour)
+
+
+def compare_sources(sources: Iterable[ZoneSource], report: GuestReport) -> tuple[Failed, int]:
+    """Compare the predictions from several sources with one kernel.
+
+    Args:
+        sources: What to predict from.
+        report: The guest's report.
+
+    Returns:
+        The checks that differ, a prediction that cannot be made among them, and how many checks were made.
+    """
+    failed: list[tuple[str, Check]] = []
+    made = 0
+    for source in sources:
+        try:
+            checks = list(compare_zones(source.predict(), report))
+        except KexeckitError as error:
+            failed.append((source.name, Check("prediction", str(error), "")))
+            continue
+        made += len(checks)
+        failed += ((source.name, check) for check in checks if not check.agrees)
+    return tuple(failed), made
+
+
+def differing(failed: Failed) -> list[tuple[str, str, str, str]]:
+    """Return checks as they are written down: source, subject, predicted, observed."""
+    return [(name, c.subject, c.predicted, c.observed) for name, c in failed]
+
+
+def movable_nodes(report: GuestReport) -> int:
+    """Count the nodes that got a ZONE_MOVABLE."""
+    return len(printed_movable(parse_boot_log(report.text("dmesg"), "the guest's log")) or {})
 
 
 def compare_zones(prediction: ZonePrediction, report: GuestReport) -> Iterator[Check]:
