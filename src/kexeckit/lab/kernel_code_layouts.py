@@ -116,7 +116,10 @@ def _ram(random: Random) -> list[MemRange]:
     if random.random() < 0.4:
         # A PC: a hole below 1 MiB, and one below 4 GiB.
         border = random.choice((GIB, 2 * GIB, 3 * GIB, 0xBFFE0000, 0x7FF00000))
-        spans = [MemRange(PAGE_SIZE, 0x9F000), MemRange(MIB, max(min(top, border), 2 * MIB) // PAGE_SIZE * PAGE_SIZE)]
+        spans = [
+            MemRange(random.choice((0, PAGE_SIZE)), 0x9F000),
+            MemRange(MIB, max(min(top, border), 2 * MIB) // PAGE_SIZE * PAGE_SIZE),
+        ]
         return spans + (
             [MemRange(4 * GIB, (4 * GIB + top - border) // PAGE_SIZE * PAGE_SIZE)] if top > border + PAGE_SIZE else []
         )
