@@ -66,6 +66,7 @@ lab-mirror:      ## zones of N layouts of mirrored memory
 lab-tables:      ## identity page tables of N machines
 lab-placer:      ## the choices of kexec_file_load on N machines
 
+lab-words: N := 100000
 lab-words: env system ## the words and memblock beside the kernel's own code, compiled; N command lines
 	$(RUN) python -m kexeckit.lab.kernel_code -n $(N) --seed $(SEED) $(ARGS)
 

@@ -117,6 +117,15 @@ def test_a_malformed_cma_word_counts_all_the_same() -> None:
     assert found.messages == ("crashkernel: unrecognized char: x",)
 
 
+@pytest.mark.parametrize(
+    ("arch", "version", "cma"), [("x86_64", "6.17", 100), ("arm64", "7.2", 0), ("arm64", "7.3", 100)]
+)
+def test_who_asks_for_cma(arch: str, version: str, cma: int) -> None:
+    """arm64 knows the word from 6.17 on and asks for it from 7.3 on."""
+    found = asked("crashkernel=256M crashkernel=100M,cma", version, arch=arch)
+    assert (found.size, found.cma) == (256 * MIB, cma * MIB)
+
+
 def test_a_bad_high_word_leaves_cma_unread() -> None:
     """Nothing behind the first complaint is looked at, where only ,high and ,cma are given."""
     found = asked("crashkernel=1x,high crashkernel=1x,cma", "7.2")

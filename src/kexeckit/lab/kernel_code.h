@@ -62,6 +62,12 @@ typedef unsigned int gfp_t;
 #define ORACLE_GLUE(option) ORACLE_CHOOSE(ORACLE_MORE_##option)
 #define IS_ENABLED(option) ORACLE_GLUE(option)
 
+/* Names that are put together from a number of arguments, none to three. */
+#define ORACLE_FIFTH(first, second, third, fourth, fifth, ...) fifth
+#define COUNT_ARGS(...) ORACLE_FIFTH(ignored, ##__VA_ARGS__, 3, 2, 1, 0)
+#define ORACLE_JOIN(one, two) one##two
+#define CONCATENATE(one, two) ORACLE_JOIN(one, two)
+
 #define PHYS_ADDR_MAX (~(phys_addr_t)0)
 #define PAGE_SHIFT 12
 #define PAGE_SIZE (1UL << PAGE_SHIFT)

@@ -222,7 +222,7 @@ def _plain_or_high(parser: _Parser, total: int) -> Request:
         if lower.status == "bad":
             return _nothing(parser, lower)
         low = lower.size if lower.status == "ok" else None
-    cma = parser.run(",cma").size if ",cma" in parser.rules.suffixes and parser.rules.arch == "x86_64" else 0
+    cma = parser.run(",cma").size if parser.rules.asks_cma else 0
     if main.status != "ok" or (parser.rules.size_checked and main.size >= total):
         return _nothing(parser, main)
     return replace(_asked(parser, main), high=high, low=low, cma=cma if main.size else 0)

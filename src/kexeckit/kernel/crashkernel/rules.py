@@ -36,6 +36,7 @@ class CrashRules:
         words: Which words count: ``plain`` only; ``plain-then-high`` (``,high`` also after a bad plain one);
             ``plain-or-high`` (``,high`` only without a plain one).
         suffixes: The suffixes that the parser knows.
+        asks_cma: ``,cma`` is not only known but asked for.
         low_default: Low part where none is asked for: ``none``, ``swiotlb-72M``, ``swiotlb-256M`` or ``128M``.
         low_by_word: ``,low`` also counts for a plain size that landed high.
         low_needs_room_below: The low part is wanted as soon as less than its size lies below the limit (6.2 to 6.4).
@@ -88,6 +89,7 @@ class CrashRules:
     high_falls_down: bool = False
     words: str = "plain"
     suffixes: tuple[str, ...] = ()
+    asks_cma: bool = False
     low_default: str = "none"
     low_by_word: bool = True
     low_needs_room_below: bool = False
@@ -352,6 +354,8 @@ CHANGES = (
         "kernel/crash_reserve.c suffix_tbl",
         "booted",
     ),
+    CrashChange(_X86, (6, 17, 0), {"asks_cma": True}, "arch/x86/kernel/setup.c arch_reserve_crashkernel()", "booted"),
+    CrashChange(("arm64",), (7, 3, 0), {"asks_cma": True}, "arch/arm64/mm/init.c arch_reserve_crashkernel()", "read"),
     CrashChange(
         ("x86_64", "arm64"),
         (7, 0, 0),
