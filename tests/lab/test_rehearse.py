@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from kexeckit.lab.guest import Guest
-from kexeckit.lab.machine import Machine
+from kexeckit.lab.machine import EFI_FIRMWARE, Machine
 from kexeckit.lab.packages import fetch_kernel
 from kexeckit.lab.rehearse import Rehearsal, observe, rehearse
 from kexeckit.memory.units import MIB
 
 pytestmark = pytest.mark.lab
 
-_FIRMWARE = Path("/usr/share/ovmf/OVMF.fd")
+_FIRMWARE = Path(EFI_FIRMWARE[1])
 
 
 def _machine(suite: str, *, memory: int = 1024, append: str = "crashkernel=256M", gdb: bool = False) -> Machine:
@@ -89,7 +89,7 @@ def test_efi_machine_hands_over_its_firmware(suite: str, *, panic: bool) -> None
     """On a machine booted by EFI the next kernel finds EFI and ACPI where they were left."""
     if not _FIRMWARE.exists():
         pytest.skip(f"{_FIRMWARE} is absent: apt-get install ovmf")
-    machine = replace(_machine(suite), extra=("-bios", str(_FIRMWARE)))
+    machine = replace(_machine(suite), extra=EFI_FIRMWARE)
     outcome = rehearse(Rehearsal(machine, panic=panic))
     assert [c for c in outcome.checks if not c.agrees] == []
     log = outcome.run.report("capture" if panic else "second").text("dmesg")

@@ -20,7 +20,7 @@ from kexeckit.lab.campaign import Campaign, run_cases
 from kexeckit.lab.campaign_command import campaign_parser, run_and_print
 from kexeckit.lab.crash_cases import CRASH_FORMS, CrashMachineCase, random_crash_machine, random_crash_words
 from kexeckit.lab.image import GuestImage
-from kexeckit.lab.machine import Machine
+from kexeckit.lab.machine import EFI_FIRMWARE, Machine
 from kexeckit.lab.packages import fetch_kernel
 from kexeckit.lab.report import GuestReport, run_guest
 from kexeckit.memory.units import MIB
@@ -93,18 +93,20 @@ class CrashCampaign(Campaign[CrashCase, GuestReport | None, CrashBoot]):
         arch: ``x86_64`` or ``arm64``.
         suites: Debian suites whose kernels take turns; empty for all that the campaign knows.
         forms: Forms of words that take turns.
+        efi: EFI firmware starts all machines (x86_64).
     """
 
     arch: str = "x86_64"
     suites: tuple[str, ...] = ()
     forms: tuple[str, ...] = CRASH_FORMS
+    efi: bool = False
 
     def draw(self, count: int, seed: int) -> Iterator[tuple[CrashCase, ...]]:
         """Draw machines, and words for each."""
         random = Random(seed)
         kernels = self.suites or _SUITES[self.arch]
         for turn, done in enumerate(range(0, count, _VARIANTS)):
-            machine = random_crash_machine(random, self.arch)
+            machine = replace(random_crash_machine(random, self.arch), efi=self.efi)
             suite = kernels[turn % len(kernels)]
             forms = [self.forms[at % len(self.forms)] for at in range(done, min(done + _VARIANTS, count))]
             yield tuple(CrashCase(suite, machine, form, random_crash_words(random, machine, form)) for form in forms)
@@ -229,14 +231,17 @@ def _run(suite: str, machine: CrashMachineCase, words: tuple[str, ...]) -> Guest
     options = (f"max-ram-below-4g={machine.below_4g // MIB}M",) if machine.below_4g else ()
     nodes = machine.nodes if len(machine.nodes) > 1 else ()
     padding = (("/padding", _padding(machine.padding)),) if machine.padding else ()
+    # The firmware's own memory is only known where the kernel prints its map.
+    efi = ("efi=debug",) if machine.efi else ()
     guest = Machine(
         fetch_kernel(suite, machine.arch).vmlinuz,
         arch=machine.arch,
         memory=machine.memory,
         nodes=nodes,
-        append=" ".join(words),
+        append=" ".join((*words, *efi)),
         machine_options=options,
         kaslr=machine.kaslr,
+        extra=EFI_FIRMWARE if machine.efi else (),
     )
     image = GuestImage(arch=machine.arch, files=padding)
     return run_guest(guest, image, timeout=400).report("boot")
@@ -249,16 +254,17 @@ def _padding(size: int) -> bytes:
 def _layout(machine: CrashMachineCase) -> str:
     sizes = "+".join(str(n.memory // MIB) for n in machine.nodes)
     below = f", {machine.below_4g // MIB} MiB below 4 GiB" if machine.below_4g else ""
-    kaslr = ", KASLR" if machine.kaslr else ""
-    return f"{sizes} MiB{below}, initrd +{machine.padding // MIB} MiB{kaslr}"
+    more = (", KASLR" if machine.kaslr else "") + (", EFI" if machine.efi else "")
+    return f"{sizes} MiB{below}, initrd +{machine.padding // MIB} MiB{more}"
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a campaign and print it; 1 where anything differed or has no result."""
     parser = campaign_parser(__doc__, 24, "boots with words")
     parser.add_argument("--arch", default="x86_64", choices=sorted(_SUITES))
+    parser.add_argument("--efi", action="store_true", help="machines with EFI firmware (x86_64)")
     args = parser.parse_args(argv)
-    return run_and_print(CrashCampaign(args.arch, args.suites), args, sys.stdout)
+    return run_and_print(CrashCampaign(args.arch, args.suites, efi=args.efi), args, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -67,6 +67,7 @@ class CrashMachineCase:
         below_4g: Bytes of RAM below 4 GiB that QEMU is told to keep (x86_64), or 0 for its own choice.
         padding: Bytes that make the initrd larger.
         kaslr: The kernel is put at a random place.
+        efi: EFI firmware starts it, and the kernel prints its map.
     """
 
     arch: str
@@ -74,6 +75,7 @@ class CrashMachineCase:
     below_4g: int
     padding: int
     kaslr: bool
+    efi: bool = False
 
     @property
     def memory(self) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kexeckit.errors import KexeckitError
 from kexeckit.lab.image import GuestImage
-from kexeckit.lab.machine import Machine, NumaNode
+from kexeckit.lab.machine import EFI_FIRMWARE, Machine, NumaNode
 from kexeckit.lab.packages import fetch_kernel
 from kexeckit.lab.pyz import pyz_bytes
 from kexeckit.lab.report import run_guest
@@ -26,7 +26,6 @@ _JOB = f"""
 run capture python3 {_PYZ} capture /tmp/capture || finish 1
 tar -C /tmp/capture -cf /tmp/capture.tar . && emit capture.tar /tmp/capture.tar
 """
-_FIRMWARE = ("-bios", "/usr/share/ovmf/OVMF.fd")
 
 
 def _kernel(suite: str) -> Path:
@@ -35,8 +34,10 @@ def _kernel(suite: str) -> Path:
 
 MACHINES: dict[str, Callable[[], Machine]] = {
     "bios-1g-6.1": lambda: Machine(kernel=_kernel("bookworm"), memory=GIB, append="crashkernel=256M"),
-    "efi-1g-6.12": lambda: Machine(kernel=_kernel("trixie"), memory=GIB, append="crashkernel=256M", extra=_FIRMWARE),
-    "efi-1g-5.10": lambda: Machine(kernel=_kernel("bullseye"), memory=GIB, append="crashkernel=256M", extra=_FIRMWARE),
+    "efi-1g-6.12": lambda: Machine(kernel=_kernel("trixie"), memory=GIB, append="crashkernel=256M", extra=EFI_FIRMWARE),
+    "efi-1g-5.10": lambda: Machine(
+        kernel=_kernel("bullseye"), memory=GIB, append="crashkernel=256M", extra=EFI_FIRMWARE
+    ),
     "numa-6g-newest": lambda: Machine(
         kernel=_kernel("sid"),
         nodes=(NumaNode(3 * GIB, 1), NumaNode(2 * GIB, 1), NumaNode(GIB)),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 __all__ = [
+    "EFI_FIRMWARE",
     "Machine",
     "MachineFiles",
     "NumaNode",
@@ -18,6 +19,8 @@ __all__ = [
 ]
 
 _MIB = 1 << 20
+EFI_FIRMWARE = ("-bios", "/usr/share/ovmf/OVMF.fd")
+"""Arguments that give a PC EFI firmware, from Debian's package ovmf."""
 
 
 @dataclass(frozen=True, slots=True)
