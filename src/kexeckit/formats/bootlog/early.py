@@ -48,6 +48,9 @@ _SETUP_DATA = re.compile(
 )
 # To 5.14 the maker comes first, then last: "AMD Memory Encryption Features active: SME", "Memory ... active: AMD SME".
 _ENCRYPTION = re.compile(r"^(?:AMD )?Memory Encryption Features active: ")
+_SETUP_EFI = 0x70
+_BEHIND_VECTORS = re.compile(r"^ ?BIOS-e820: (?:\[mem 0x0*100-|0{13}100 - )", re.IGNORECASE)
+_EARLY_RES = re.compile(rf"^ +#\d+ \[{_HEX} - {_HEX}\] +(\S.*?) ==> \[", re.IGNORECASE)
 _NO_KASLR = re.compile(r"^(?:KASLR disabled|.*KASLR disabled)", re.IGNORECASE)
 
 
@@ -122,9 +125,30 @@ def setup_data(log: BootLog) -> list[Taken]:
     return [t for t in out if t]
 
 
+def booted_by_kexec(log: BootLog) -> bool:
+    """Say whether another kernel started this one: kexec leaves its marks in the map that it hands over.
+
+    Its setup_data carries EFI's addresses, which firmware's own never does, and is known by its size; kexec-tools lets
+    memory begin behind the interrupt table.
+
+    Source: arch/x86/include/asm/efi.h, struct efi_setup_data; arch/x86/kernel/kexec-bzimage64.c, setup_efi_state();
+    kexec-tools kexec/arch/i386/kexec-x86-common.c, get_memory_ranges_proc_iomem().
+    """
+    return bool(log.find(_BEHIND_VECTORS)) or any(t.range.size == _SETUP_EFI for t in setup_data(log))
+
+
 def mapping_tables(log: BootLog) -> list[Taken]:
     """Return the room that kernels before 3.8 set aside for the page tables of the direct mapping."""
     out = (_taken(m[2], m[3], "page tables", line.number, inclusive=bool(m[1])) for line, m in log.matches(_TABLES_AT))
+    return [t for t in out if t]
+
+
+def early_reservations(log: BootLog) -> list[Taken]:
+    """Return the list of all reservations that kernels before 2.6.37 print, the kernel image's among them.
+
+    Source: arch/x86/kernel/e820.c (kernel/early_res.c from 2.6.34 on), early_res_to_bootmem().
+    """
+    out = (_taken(m[1], m[2], m[3], line.number, inclusive=False) for line, m in log.matches(_EARLY_RES))
     return [t for t in out if t]
 
 
@@ -169,10 +193,13 @@ def image_size(log: BootLog) -> ImageSize | None:
 
 
 def kernel_place(log: BootLog) -> Taken | None:
-    """Return where the kernel image is, from the decompressor's messages or the BRK lines; None where neither is there.
+    """Return where the kernel image is, from a list, the decompressor's messages or the BRK lines, or None.
 
     BRK pages follow the image, so they give its end; its size gives the beginning.
     """
+    listed = next((t for t in early_reservations(log) if t.what == "TEXT DATA BSS"), None)
+    if listed:
+        return _place(listed.range.start, listed.range.end, listed.line)
     size = image_size(log)
     output, needed = log.find(_OUTPUT), log.find(_NEEDED)
     if output and needed:

@@ -42,6 +42,15 @@ def boot_services(held: Sequence[Held], memory: Iterable[tuple[int, MemRange, st
     ]
 
 
+def without_assumed(facts: ReservationInput) -> ReservationInput:
+    """Return the facts without what is only assumed to be boot services memory; the same object if there is none."""
+    assumed = {h.range for h in facts.held if h.what == ASSUMED}
+    if not assumed:
+        return facts
+    held = tuple(h for h in facts.held if h.what != ASSUMED)
+    return replace(facts, held=held, late=tuple(r for r in facts.late if r not in assumed))
+
+
 def with_efi_map(
     facts: ReservationInput, memory: Sequence[tuple[int, MemRange]], at: MemRange | None, source: str
 ) -> ReservationInput:

@@ -18,6 +18,7 @@ from kexeckit.kernel.crashkernel.facts import KernelImage, ReservationInput
 from kexeckit.kernel.crashkernel.request import Request
 from kexeckit.kernel.crashkernel.search import Placement, place
 from kexeckit.kernel.crashkernel.words import unmodelled
+from kexeckit.kernel.memblock import fit
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.units import MIB, align_down, align_up
@@ -120,15 +121,29 @@ def _firmware(facts: ReservationInput, early: EarlyMemory, placement: Placement)
             unsure.append(part)
             when = f"lower by as much as boot services memory below {end:#x} takes"
             rows.append(Candidate(part, region.start, lowest, align, when))
-            continue
-        rows.append(Candidate(part, region.start, region.start, 0, "no boot services memory lies in its way"))
-        if lowest < region.start:
-            rows.append(Candidate(part, region.start - align, lowest, align, "some lies in its way"))
+        else:
+            rows.append(Candidate(part, region.start, region.start, 0, "no boot services memory lies in its way"))
+            if lowest < region.start:
+                rows.append(Candidate(part, region.start - align, lowest, align, "some lies in its way"))
+        rows += _lower_rooms(early, placement, part, region)
     text = (
         "EFI boot services memory is still reserved at that moment and the source does not print it; a boot with "
         "efi=debug would show it"
     )
     return Doubt("firmware", text, tuple(unsure), decides=bool(unsure), candidates=tuple(rows))
+
+
+def _lower_rooms(early: EarlyMemory, placement: Placement, part: str, region: MemRange) -> list[Candidate]:
+    # Where boot services memory fills the room that the region is in, the next lower one is taken.
+    attempt = next(a for a in reversed(placement.attempts) if a.part == part and a.found is not None)
+    align = attempt.window.align
+    rows = []
+    for free in early.memory.free():
+        highest = fit(free.range, region.size, align, attempt.window.range)
+        if highest is not None and free.range.end <= region.start:
+            lowest = align_up(max(free.range.start, attempt.window.range.start), align)
+            rows.append(Candidate(part, highest, lowest, align, "boot services memory fills the rooms above"))
+    return rows
 
 
 def _kernel(facts: ReservationInput, early: EarlyMemory, placement: Placement) -> Doubt | None:
@@ -188,7 +203,8 @@ def _initrd(facts: ReservationInput, placement: Placement) -> Doubt | None:
     # It can only take room away: where nothing fits without it, nothing fits.
     if facts.unshown.initrd is None or not placement.main:
         return None
-    parts = tuple(p for p, r in placed(placement) if facts.rules.arch != "arm64" or _near_kernel(facts, r))
+    anywhere = facts.rules.arch != "arm64" or facts.unshown.initrd_high
+    parts = tuple(p for p, r in placed(placement) if anywhere or _near_kernel(facts, r))
     if not parts:
         return None
     rows = []

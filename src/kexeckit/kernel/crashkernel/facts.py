@@ -63,6 +63,7 @@ class Unshown:
     Attributes:
         kernel: The image's place is random and not shown.
         initrd: Bytes of an initrd that exists at an unknown place; 0 for unknown size; None where there is no doubt.
+        initrd_high: That initrd, put as high as possible by EFI's boot loaders, may lie anywhere (arm64).
         firmware: EFI boot services memory is reserved but not printed.
         tops: Bytes of small early allocations at the top of memory that leave no line, at most.
         memory: The map itself is not whole; why, in words.
@@ -71,6 +72,7 @@ class Unshown:
 
     kernel: KernelImage | None = None
     initrd: int | None = None
+    initrd_high: bool = False
     firmware: bool = False
     tops: int = 0
     memory: str = ""

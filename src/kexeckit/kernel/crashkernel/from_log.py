@@ -4,7 +4,7 @@ Words that the user types stand for those of the same name in the log's command 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kexeckit.errors import InputError, UsageError
 from kexeckit.formats.bootlog.boot import BootLog
@@ -66,7 +66,7 @@ def facts_from_log(log: BootLog, asked: Asked) -> ReservationInput:
         UsageError: A word is none of a command line's.
     """
     arch, version, notes = identity(log, asked)
-    rules = with_pages(crash_rules(arch, version), page_size(log), wide=has_wide_addresses(log))
+    rules = _as_built(with_pages(crash_rules(arch, version), page_size(log), wide=has_wide_addresses(log)), log)
     seen = log.cmdline
     if seen is None and not asked.words:
         raise InputError(log.source, "the log shows no command line", expected="a line 'Command line: ...'")
@@ -224,6 +224,19 @@ def _hotplug(log: BootLog) -> tuple[MemRange, ...]:
     return tuple(a.range for a in srat.memory if a.hotplug) if srat else ()
 
 
+def _as_built(rules: CrashRules, log: BootLog) -> CrashRules:
+    # arm64 without DMA zones knows the limit at once: arch/arm64/mm/init.c, arm64_memblock_init(), 5.10 to 6.3.
+    if not rules.early_without_dma or not _without_dma_zones(log):
+        return rules
+    return replace(rules, after_numa=False, cma_first=False, sparse_first=False)
+
+
+def _without_dma_zones(log: BootLog) -> bool:
+    # Every zone that the kernel is built with is printed, empty ones too.
+    names = {zone.zone for zone in printed_zones(log)}
+    return bool(names) and not names & {"DMA", "DMA32"}
+
+
 def _dma_limit(log: BootLog, nodes: Sequence[NodeRange], rules: CrashRules) -> int:
     # arm64 takes the end of the lowest DMA zone that it has (of the highest, before 5.10); the zones print it.
     for name in ("DMA32", "DMA") if rules.dma32 else ("DMA", "DMA32"):
@@ -231,5 +244,7 @@ def _dma_limit(log: BootLog, nodes: Sequence[NodeRange], rules: CrashRules) -> i
             if zone.zone == name and zone.end > zone.start:
                 return zone.end
     end = max((n.range.end for n in nodes), default=4 * GIB)
+    if rules.arch == "arm64" and _without_dma_zones(log):
+        return end
     start = min((n.range.start for n in nodes), default=0)
     return end if start >= 4 * GIB else min(end, 4 * GIB)

@@ -13,6 +13,7 @@ from kexeckit.formats.bootlog.boot import BootLog
 from kexeckit.formats.bootlog.early import (
     Taken,
     cma_areas,
+    early_reservations,
     image_size,
     initially_mapped_end,
     initrd,
@@ -37,6 +38,8 @@ from kexeckit.memory.units import GIB, MIB, PAGE_SIZE, align_down, align_up
 _EFI_RESERVED = ("MEMATTR", "TPMEventLog", "TPMFinalLog", "MOKvar", "RNG", "MEMRESERVE", "Unaccepted", "INITRD")
 # CONFIG_PHYSICAL_START, which no distribution changes.
 _LOAD = 16 * MIB
+# Those of the list of early reservations that are read elsewhere.
+_NAMED = ("TEXT DATA BSS", "RAMDISK", "NEW RAMDISK")
 _EARLY = ("EFI table", "ACPI ")
 
 
@@ -58,6 +61,7 @@ def held_by_log(log: BootLog, rules: CrashRules, ram: Sequence[MemRange], *, ran
         others = sorted(h.range.start for h in out)
         out += [_held(log, t, _to_top(t.range, ram, others), "node-data") for t in node_data(log)]
     out += [_held(log, t, t.range, "cma") for t in _cma_before(log, rules)]
+    out += [_held(log, t, t.range) for t in early_reservations(log) if t.range.start >= MIB and t.what not in _NAMED]
     for name, (address, line) in efi_tables(log).items():
         if name in _EFI_RESERVED and address:
             span = MemRange.from_size(align_down(address, PAGE_SIZE), PAGE_SIZE)

@@ -2,15 +2,17 @@
 
 Source of what needs an initrd: init/do_mounts.c, name_to_dev_t() knows device names, numbers and partition ids; labels,
 file system ids and mapped devices are found by programs in an initrd. Of the random place of the x86 kernel:
-arch/x86/boot/compressed/kaslr.c, choose_random_location(), find_random_phys_addr().
+arch/x86/boot/compressed/kaslr.c, choose_random_location(), find_random_phys_addr(). Of kexec, which hands over the
+runtime part of the EFI map only: arch/x86/kernel/kexec-bzimage64.c, setup_efi_info_memmap().
 """
 
 import re
 from collections.abc import Sequence
 
 from kexeckit.formats.bootlog.boot import BootLog
-from kexeckit.formats.bootlog.early import image_size, initrd_size, says_kaslr_disabled
+from kexeckit.formats.bootlog.early import booted_by_kexec, image_size, initrd_size, says_kaslr_disabled
 from kexeckit.formats.bootlog.efi import booted_by_efi, efi_map
+from kexeckit.formats.bootlog.memory import node_ranges
 from kexeckit.formats.cmdline import has_word, split_words
 from kexeckit.kernel.crashkernel.facts import Held, KernelImage, Unshown
 from kexeckit.kernel.crashkernel.rules import CrashRules
@@ -41,17 +43,24 @@ def unshown_by_log(
     """
     shown = {h.what for h in held}
     tops = _tops(log, rules, shown_nodes=any(h.kind == "node-data" for h in held))
+    high = rules.arch == "arm64" and booted_by_efi(log)
     return Unshown(
         kernel=None if "kernel image" in shown else _random_kernel(log, rules, version, cmdline),
         initrd=None if "initrd" in shown or not _initrd_matters(log, rules) else hidden_initrd(log, cmdline),
-        firmware=rules.arch in _X86 and booted_by_efi(log) and not efi_map(log),
+        initrd_high=high,
+        firmware=rules.arch in _X86 and booted_by_efi(log) and not (efi_map(log) or booted_by_kexec(log)),
         tops=tops,
     )
 
 
 def _initrd_matters(log: BootLog, rules: CrashRules) -> bool:
     # arm64's EFI stub puts the initrd as high as it can, other boot loaders near the kernel.
-    return rules.arch in _X86 or (rules.arch == "arm64" and not booted_by_efi(log))
+    return rules.arch in _X86 or (rules.arch == "arm64" and (not booted_by_efi(log) or _is_low(log)))
+
+
+def _is_low(log: BootLog) -> bool:
+    # All of memory lies where 32-bit DMA reaches, so that what is as high as possible lies there, too.
+    return max((n.range.end for n in node_ranges(log)), default=0) <= 4 * GIB
 
 
 def may_be_randomised(log: BootLog, version: KernelVersion, cmdline: str) -> bool:

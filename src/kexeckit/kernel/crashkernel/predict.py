@@ -6,6 +6,7 @@ find_random_phys_addr(); boot services memory: arch/x86/platform/efi/quirks.c, e
 
 from dataclasses import dataclass, replace
 
+from kexeckit.kernel.crashkernel.boot_services import without_assumed
 from kexeckit.kernel.crashkernel.doubt import Candidate, Doubt, doubts
 from kexeckit.kernel.crashkernel.early import EarlyMemory, early_memory
 from kexeckit.kernel.crashkernel.facts import ReservationInput
@@ -89,6 +90,10 @@ def predict_reservation(facts: ReservationInput) -> Reservation:
 def _searched(blank: Reservation) -> Reservation:
     facts, request, early = blank.facts, blank.request, blank.early
     placement = place(early.memory, request, facts.rules, facts.limits)
+    lighter = without_assumed(facts)
+    if placement.main is None and lighter is not facts:
+        # What is only assumed must not be what leaves no room.
+        return _searched(replace(blank, facts=lighter, early=early_memory(lighter)))
     found = doubts(facts, request, early, placement)
     serious = any(d.decides for d in found)
     candidates = tuple(c for d in found for c in d.candidates)
@@ -125,7 +130,7 @@ def _unmodelled(blank: Reservation) -> Reservation:
     arch, base = blank.facts.rules.arch, blank.request.base
     doubt = Doubt("placement", _DOCUMENTED.get(arch, "its placement is not modelled"), ("main",), decides=True)
     start = base or None
-    usual = (128, 256, 512) if arch == "ppc64" else ()
+    usual = (128, 256, 384, 512) if arch == "ppc64" else ()
     candidates = tuple(Candidate("main", m * MIB, m * MIB, 0, f"half the RMA, or its cap, is {m} MiB") for m in usual)
     if start:
         candidates = (Candidate("main", start, start, 0, "the address that was asked for is free"),)

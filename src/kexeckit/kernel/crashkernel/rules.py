@@ -64,6 +64,7 @@ class CrashRules:
         page: Bytes of a page.
         pa_bits: Bits of a physical address (arm64).
         fixed_checks: A given start is checked against memory and reservations one by one (arm64 before 5.15).
+        early_without_dma: A kernel built without DMA zones reserves before NUMA set-up (arm64).
         dma32: The limit of 32-bit DMA is the end of ZONE_DMA32 where there is one, else of ZONE_DMA (arm64).
         protected: Memory is mapped by pages if crashkernel= is there, so that the region can be made inaccessible
             while an image is loaded (arm64).
@@ -116,6 +117,7 @@ class CrashRules:
     page: int = 4 * KIB
     pa_bits: int = 48
     fixed_checks: bool = False
+    early_without_dma: bool = False
     dma32: bool = False
     protected: bool = False
     prefixed: bool = False
@@ -240,7 +242,7 @@ CHANGES = (
     CrashChange(
         ("arm64",),
         (5, 10, 0),
-        {"after_numa": True, "cma_first": True, "sparse_first": True, "dma32": False},
+        {"after_numa": True, "cma_first": True, "sparse_first": True, "dma32": False, "early_without_dma": True},
         "arch/arm64/mm/init.c bootmem_init(): the DMA limit is known only there; before, arm64_memblock_init()",
         "booted",
     ),
@@ -303,7 +305,7 @@ CHANGES = (
     CrashChange(
         ("arm64",),
         (6, 4, 0),
-        {"protected": False},
+        {"protected": False, "early_without_dma": False},
         "arch/arm64/mm/mmu.c map_mem(): no look at crashkernel=; arch_kexec_protect_crashkres() is gone",
         "read",
     ),
