@@ -117,9 +117,16 @@ def test_kernels_up_to_6_x_place_struct_pages_first() -> None:
 def test_before_5_10_the_reservation_comes_first() -> None:
     """Neither page tables nor nodes are there yet: the region ends at the top and crosses their border."""
     nodes = ((0, GIB, 2 * GIB), (1, 2 * GIB, 2 * GIB + 256 * MIB))
-    found = predict(boot("5.4", *nodes), "crashkernel=512M")
+    found = predict(boot("5.8", *nodes), "crashkernel=512M")
     assert (found.outcome, start_of(found)) == ("reserved", 2 * GIB - 256 * MIB)
     assert start_of(predict(boot("5.10", *nodes), "crashkernel=512M")) != 2 * GIB - 256 * MIB
+
+
+def test_before_5_5_the_search_ends_below_the_limit() -> None:
+    """A byte is missing at the end of RAM, so the region lies 2 MiB lower."""
+    node = (0, GIB, 3 * GIB)
+    assert start_of(predict(boot("5.4", node), "crashkernel=128M")) == 3 * GIB - 130 * MIB
+    assert start_of(predict(boot("5.5", node), "crashkernel=128M")) == 3 * GIB - 128 * MIB
 
 
 def test_before_5_10_the_limit_is_that_of_zone_dma32() -> None:
@@ -259,3 +266,15 @@ def test_mem_keeps_the_kernel_and_the_initrd() -> None:
     early = early_memory(facts("mem=512M", "", disk, image, nodes=1))
     assert [r.range for r in early.memory.regions] == [span(1024, 1536), image.range, disk.range]
     assert disk.range in [h.range for h in early.held]
+
+
+def test_node_data_without_numbers_belongs_to_the_nodes_it_lies_on() -> None:
+    """Older lines name no node; a what-if that places all anew leaves each on its own."""
+    nodes = ((0, GIB, 2 * GIB), (1, 2 * GIB, 3 * GIB), (2, 3 * GIB, 4 * GIB))
+    numbered = boot("6.1", *nodes)
+    bare = numbered
+    for node in range(3):
+        bare = bare.replace(f"NODE_DATA({node}) allocated", "NUMA: NODE_DATA")
+    for text in (numbered, bare):
+        data = [h for h in predict(text, "cma=32M", "crashkernel=64M").early.held if h.kind == "node-data"]
+        assert [(h.node, h.range.end) for h in data] == [(0, 2 * GIB), (1, 3 * GIB), (2, 4 * GIB)]

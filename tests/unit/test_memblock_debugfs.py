@@ -1,12 +1,13 @@
 """memblock's lists in debugfs, and what they add to a prediction. The machines do not exist."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from kexeckit.errors import InputError
 from kexeckit.formats.memblock_debugfs import MemblockEntry, format_memblock_list, parse_memblock_list
-from kexeckit.kernel.crashkernel.from_memblock import marked_regions
+from kexeckit.kernel.crashkernel.from_memblock import marked_regions, unmapped_regions
 from kexeckit.kernel.crashkernel.predict import Reservation, predict_reservation
 from kexeckit.kernel.memblock import Region
 from kexeckit.memory.range import MemRange
@@ -73,6 +74,26 @@ def test_regions_are_cut_where_a_mark_begins() -> None:
         (span(4, 5), 1, True),
         (span(5, 8), 1, False),
     ]
+
+
+def regions(*ends: int, node: int = 0) -> list[Region]:
+    """Return regions in a row, from the first address in MiB to the others."""
+    return [Region(span(a, b), node) for a, b in pairwise(ends)]
+
+
+def test_regions_that_touch_take_turns_in_being_mapped() -> None:
+    """The larger half is mapped, unless something was handed out from the other; a region alone is mapped."""
+    row = regions(1024, 3000, 3010, 3060, 3070)
+    alone = Region(span(8192, 9000), 0)
+    found = unmapped_regions([*row, alone], ())
+    assert [r.nomap for r in found] == [False, True, False, True, False]
+    assert [r.nomap for r in unmapped_regions(row, [3005 * MIB])] == [True, False, True, False]
+
+
+def test_a_border_of_nodes_says_nothing_about_mapping() -> None:
+    """Regions of different nodes touch without any flag."""
+    found = unmapped_regions([*regions(1024, 2048), *regions(2048, 3072, node=1)], ())
+    assert [r.nomap for r in found] == [False, False]
 
 
 def machine(folder: Path, *, log: bool, memory: str = "", reserved: str = "", iomem: str = "") -> DirectoryRoot:

@@ -171,9 +171,12 @@ def _kernel(facts: ReservationInput, early: EarlyMemory, placement: Placement) -
             )
             if lowest < region.start:
                 rows.append(Candidate(part, region.start - align, lowest, align, "the kernel image lies in its way"))
+    how, rest = "is put at random", ", or nokaslr,"
+    if facts.unshown.initrd_high:
+        how, rest = "lies where EFI put it, at random or not,", ""
     text = (
-        f"the kernel image is put at random and the source does not show where; in {share:.1%} of its possible places "
-        'it is in the way. "Kernel code" in /proc/iomem, or nokaslr, would decide'
+        f"the kernel image {how} and the source does not show where; in {share:.1%} of its possible places "
+        f'it is in the way. "Kernel code" in /proc/iomem{rest} would decide'
     )
     return Doubt("kernel", text, parts, decides=share > _TOO_LIKELY, candidates=tuple(rows))
 
@@ -203,8 +206,8 @@ def _initrd(facts: ReservationInput, placement: Placement) -> Doubt | None:
     # It can only take room away: where nothing fits without it, nothing fits.
     if facts.unshown.initrd is None or not placement.main:
         return None
-    anywhere = facts.rules.arch != "arm64" or facts.unshown.initrd_high
-    parts = tuple(p for p, r in placed(placement) if anywhere or _near_kernel(facts, r))
+    near = facts.rules.arch == "arm64" and not facts.unshown.initrd_high
+    parts = tuple(p for p, r in placed(placement) if not near or _near_kernel(facts, r))
     if not parts:
         return None
     rows = []
@@ -215,7 +218,12 @@ def _initrd(facts: ReservationInput, placement: Placement) -> Doubt | None:
             rows.append(Candidate(part, region.start - align, align, align, "it lies in its way"))
         rows.append(Candidate(part, None, None, 0, "it leaves no room"))
     text = "there is an initrd, but the source does not show where; the RAMDISK line of the boot log would decide"
-    return Doubt("initrd", text, parts, decides=True, candidates=tuple(rows))
+    if facts.unshown.initrd_high:
+        # As high as it could: above what the kernel itself placed, unless firmware's memory, free again, is above it.
+        text = (
+            "there is an initrd, which EFI puts high and the log does not show; /proc/iomem in a capture would decide"
+        )
+    return Doubt("initrd", text, parts, decides=not facts.unshown.initrd_high, candidates=tuple(rows))
 
 
 def _tops(facts: ReservationInput, request: Request, placement: Placement) -> Doubt | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from kexeckit.errors import InputError, UsageError
 from kexeckit.formats.bootlog.boot import BootLog
 from kexeckit.formats.bootlog.cma import knows_cma
-from kexeckit.formats.bootlog.early import encrypts_memory
+from kexeckit.formats.bootlog.early import cma_areas, encrypts_memory, node_data
 from kexeckit.formats.bootlog.efi import efi_map
 from kexeckit.formats.bootlog.memory import NodeRange, TableEntry, firmware_table, node_ranges, table_changes
 from kexeckit.formats.bootlog.numa import numa_refused, srat_of_log
@@ -18,6 +18,7 @@ from kexeckit.formats.bootlog.zones import printed_zones
 from kexeckit.formats.cmdline import split_words, values, without
 from kexeckit.formats.memparse import parse_integer
 from kexeckit.kernel.crashkernel.facts import Held, ReservationInput
+from kexeckit.kernel.crashkernel.from_memblock import unmapped_regions
 from kexeckit.kernel.crashkernel.log_held import assumed_firmware, held_by_log, late_of
 from kexeckit.kernel.crashkernel.log_map import log_regions, with_whole_map
 from kexeckit.kernel.crashkernel.log_unshown import may_be_randomised, unshown_by_log
@@ -73,8 +74,11 @@ def facts_from_log(log: BootLog, asked: Asked) -> ReservationInput:
     cmdline = replaced(seen or "", asked.words)
     table, regions, more = _memory(log, arch)
     nodes = node_ranges(log)
+    if arch == "arm64":
+        regions = unmapped_regions(regions, (t.range.start for t in (*node_data(log), *cma_areas(log))))
     randomised = may_be_randomised(log, version, cmdline)
     held = held_by_log(log, rules, [n.range for n in nodes], randomised=randomised)
+    held = [_on_its_node(h, regions) for h in held] if arch == "arm64" else held
     unshown = unshown_by_log(log, rules, version, cmdline, held)
     if unshown.firmware:
         held += assumed_firmware(held, [n.range for n in nodes])
@@ -185,6 +189,14 @@ def _memory(log: BootLog, arch: str) -> tuple[Table, tuple[Region, ...], list[st
         "the log shows no memory map (is it cut off, or did the ring buffer wrap?)",
         expected="'Early memory node ranges'" + (", or lines 'BIOS-e820: [mem ...]'" if arch in _X86 else ""),
     )
+
+
+def _on_its_node(held: Held, regions: tuple[Region, ...]) -> Held:
+    # arm64's lines up to 6.11 do not number the nodes whose data they place; each lies on its own.
+    if held.kind != "node-data":
+        return held
+    node = next((r.node for r in regions if r.range.holds(held.range.start)), None) or 0
+    return replace(held, node=node, what=f"NODE_DATA({node})")
 
 
 def _triple(entry: TableEntry) -> tuple[int, int, int]:

@@ -37,11 +37,46 @@ def with_memblock(
         return facts
     whole = facts.unshown.early
     regions = tuple(_region(e) for e in memory if not e.has(DRIVER_MANAGED)) if whole else facts.regions
+    if any(e.flags is not None for e in memory):
+        regions = tuple(replace(r, nomap=False) for r in regions)
     for flag, field in ((NOMAP, "nomap"), (HOTPLUG, "hotplug"), (MIRROR, "mirror")):
         regions = marked_regions(regions, (e.range for e in memory if e.has(flag)), field)
     mirrored = facts.mirrored or tuple(e.range for e in memory if e.has(MIRROR))
     late = tuple(e.range for e in reserved) if whole else ()
     return replace(facts, regions=regions, mirrored=mirrored, end_of_boot=late, sources=(*facts.sources, source))
+
+
+def unmapped_regions(regions: Sequence[Region], mapped: Iterable[int]) -> tuple[Region, ...]:
+    """Return arm64's regions with those marked that are not mapped, as far as their borders tell.
+
+    Regions of one node that touch differ in their flags, or they would be one, and in practice only NOMAP differs; so
+    every other one of a row is not mapped. Which, is told by an address that is surely mapped, or else by size: what
+    firmware keeps is less than what it leaves.
+
+    Args:
+        regions: As the log prints them, lowest first.
+        mapped: Addresses that were handed out.
+    """
+    known = tuple(mapped)
+    out: list[Region] = []
+    for row in _rows(regions):
+        sides = (row[0::2], row[1::2])
+        shown = [any(r.range.holds(at) for r in side for at in known) for side in sides]
+        sizes = [sum(r.range.size for r in side) for side in sides]
+        keep = shown.index(True) if any(shown) else sizes.index(max(sizes))
+        out += [replace(r, nomap=number % 2 != keep) for number, r in enumerate(row)]
+    return tuple(out)
+
+
+def _rows(regions: Sequence[Region]) -> list[list[Region]]:
+    rows: list[list[Region]] = []
+    for region in regions:
+        last = rows[-1][-1] if rows else None
+        if last and last.range.end == region.range.start and last.node == region.node:
+            rows[-1].append(region)
+        else:
+            rows.append([region])
+    return rows
 
 
 def marked_regions(regions: Iterable[Region], ranges: Iterable[MemRange], field: str) -> tuple[Region, ...]:

@@ -94,7 +94,8 @@ def with_iomem(facts: ReservationInput, tree: ResourceTree, source: str, initrd_
         added += _arm64_initrd(tree, source, initrd_size)
         # A region of its own at the top is memory that is not mapped, and never handed out.
         unmapped = (r.range for r in tree.roots if r.name == "reserved")
-        facts = replace(facts, regions=marked_regions(facts.regions, unmapped, "nomap"))
+        regions = (replace(r, nomap=False) for r in facts.regions)
+        facts = replace(facts, regions=marked_regions(regions, unmapped, "nomap"))
     names = {h.what for h in added}
     unshown = facts.unshown
     if "kernel image" in names:

@@ -46,21 +46,15 @@ def unshown_by_log(
     high = rules.arch == "arm64" and booted_by_efi(log)
     return Unshown(
         kernel=None if "kernel image" in shown else _random_kernel(log, rules, version, cmdline),
-        initrd=None if "initrd" in shown or not _initrd_matters(log, rules) else hidden_initrd(log, cmdline),
+        initrd=None if "initrd" in shown or not _initrd_matters(rules) else hidden_initrd(log, cmdline),
         initrd_high=high,
         firmware=rules.arch in _X86 and booted_by_efi(log) and not (efi_map(log) or booted_by_kexec(log)),
         tops=tops,
     )
 
 
-def _initrd_matters(log: BootLog, rules: CrashRules) -> bool:
-    # arm64's EFI stub puts the initrd as high as it can, other boot loaders near the kernel.
-    return rules.arch in _X86 or (rules.arch == "arm64" and (not booted_by_efi(log) or _is_low(log)))
-
-
-def _is_low(log: BootLog) -> bool:
-    # All of memory lies where 32-bit DMA reaches, so that what is as high as possible lies there, too.
-    return max((n.range.end for n in node_ranges(log)), default=0) <= 4 * GIB
+def _initrd_matters(rules: CrashRules) -> bool:
+    return rules.arch in (*_X86, "arm64")
 
 
 def may_be_randomised(log: BootLog, version: KernelVersion, cmdline: str) -> bool:
@@ -84,7 +78,9 @@ def hidden_initrd(log: BootLog, cmdline: str) -> int | None:
 
 
 def _random_kernel(log: BootLog, rules: CrashRules, version: KernelVersion, cmdline: str) -> KernelImage | None:
-    if not may_be_randomised(log, version, cmdline):
+    by_efi = rules.arch == "arm64" and booted_by_efi(log)
+    # Without KASLR arm64's kernel stays where EFI loaded it, which is no fixed place either.
+    if not by_efi and not may_be_randomised(log, version, cmdline):
         return None
     found = image_size(log)
     size, source = (found.most, f"{log.source}:{found.line}") if found else (_DEFAULT_IMAGE, "assumed")
@@ -92,7 +88,7 @@ def _random_kernel(log: BootLog, rules: CrashRules, version: KernelVersion, cmdl
         return KernelImage(size, 2 * MIB, _FIRST_MEGABYTES, 512 * MIB, source)
     if rules.arch == "x86_64":
         return KernelImage(size, 2 * MIB, _FIRST_MEGABYTES, None if version.at_least(4, 8) else GIB, source)
-    if rules.arch == "arm64" and booted_by_efi(log):
+    if by_efi:
         return KernelImage(size, 2 * MIB, 0, None, source)
     return None
 

@@ -66,6 +66,7 @@ class CrashRules:
         fixed_checks: A given start is checked against memory and reservations one by one (arm64 before 5.15).
         early_without_dma: A kernel built without DMA zones reserves before NUMA set-up (arm64).
         dma32: The limit of 32-bit DMA is the end of ZONE_DMA32 where there is one, else of ZONE_DMA (arm64).
+        limit_exclusive: The search for a plain size ends a byte below that limit (arm64).
         protected: Memory is mapped by pages if crashkernel= is there, so that the region can be made inaccessible
             while an image is loaded (arm64).
         prefixed: Every message of the parser begins with ``crashkernel:``.
@@ -119,6 +120,7 @@ class CrashRules:
     fixed_checks: bool = False
     early_without_dma: bool = False
     dma32: bool = False
+    limit_exclusive: bool = False
     protected: bool = False
     prefixed: bool = False
     dialect: str = "mb"
@@ -165,6 +167,7 @@ _BASES = {
         after_numa=False,
         cma_first=False,
         dma32=True,
+        limit_exclusive=True,
         dialect="range",
         mirror="kernelcore",
         protected=True,
@@ -237,6 +240,13 @@ CHANGES = (
         X86_BELOW_4G,
         "arch/x86/kernel/setup.c reserve_crashkernel(), CRASH_ADDR_LOW_MAX",
         "booted",
+    ),
+    CrashChange(
+        ("arm64",),
+        (5, 5, 0),
+        {"limit_exclusive": False},
+        "arch/arm64/mm/init.c reserve_crashkernel(): arm64_dma32_phys_limit instead of ARCH_LOW_ADDRESS_LIMIT",
+        "read",
     ),
     # 5.11, and 5.10 since its 22nd stable release, which a release like 5.10.0-32-arm64 does not show.
     CrashChange(

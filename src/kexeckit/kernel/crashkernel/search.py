@@ -167,7 +167,7 @@ def _with_low(
 
 def main_windows(request: Request, rules: CrashRules, limits: Limits) -> Iterator[Window]:
     """Yield the windows for the main region in the order they are tried."""
-    low_end = rules.low_limit if rules.low_limit is not None else limits.dma_limit
+    low_end = rules.low_limit if rules.low_limit is not None else limits.dma_limit - rules.limit_exclusive
     if request.base:
         span = clip(request.base, min(request.base + request.size, 1 << 64))
         aligned = rules.fixed_align
