@@ -7,7 +7,9 @@ import pytest
 from bootlogs import GIB, MIB
 from kexeckit.formats.bootlog.boot import parse_boot_log
 from kexeckit.formats.bootlog.page_size import has_wide_addresses, page_size
+from kexeckit.formats.iomem import parse_iomem
 from kexeckit.kernel.crashkernel.advice import linear_map
+from kexeckit.kernel.crashkernel.by_address import reserved_by_address
 from kexeckit.kernel.crashkernel.early import early_memory
 from kexeckit.kernel.crashkernel.facts import Held, ReservationInput
 from kexeckit.kernel.crashkernel.from_log import Asked, facts_from_log
@@ -278,3 +280,66 @@ def test_node_data_without_numbers_belongs_to_the_nodes_it_lies_on() -> None:
     for text in (numbered, bare):
         data = [h for h in predict(text, "cma=32M", "crashkernel=64M").early.held if h.kind == "node-data"]
         assert [(h.node, h.range.end) for h in data] == [(0, 2 * GIB), (1, 3 * GIB), (2, 4 * GIB)]
+
+
+FIRMWARE = ("efi: EFI v2.70 by someone", "Trying to unpack rootfs image as initramfs...")
+
+
+def by_efi(*nodes: Node, more: tuple[str, ...] = FIRMWARE) -> str:
+    """Return the boot log of a machine that EFI booted."""
+    return boot("6.12", *nodes, more=more).replace("efi: UEFI not found.", "efi: here it is")
+
+
+def test_an_initrd_that_efi_put_near_the_region_is_a_doubt() -> None:
+    """Below what firmware keeps it may be in the way; far from that, the answer stands with a caveat."""
+    near = by_efi((0, GIB, 3 * GIB - 64 * MIB), (0, 3 * GIB - 64 * MIB, 3 * GIB - 60 * MIB), (0, 3012 * MIB, 3 * GIB))
+    found = predict(near, "crashkernel=256M")
+    assert (found.outcome, start_of(found)) == ("not-determined", None)
+    assert any(d.what == "initrd" and d.decides for d in found.doubts)
+    far = by_efi((0, GIB, 16 * GIB - 8 * MIB), (0, 16 * GIB - 8 * MIB, 16 * GIB - 4 * MIB), (0, 16380 * MIB, 16 * GIB))
+    found = predict(far, "crashkernel=256M")
+    assert (found.outcome, start_of(found)) == ("reserved", 4 * GIB - 256 * MIB)
+    assert any(d.what == "initrd" and not d.decides for d in found.doubts)
+
+
+def test_mem_as_a_what_if_where_efi_put_kernel_and_initrd() -> None:
+    """They are cut off and added back, at a place that the log does not show."""
+    text = by_efi((0, GIB, 4 * GIB))
+    found = predict(text, "mem=1G", "crashkernel=64M")
+    assert found.outcome == "not-determined"
+    assert any(d.what == "mem" for d in found.doubts)
+
+
+def test_memory_that_mem_has_cut_is_not_cut_again() -> None:
+    """The regions of a log with mem= are what it left; another mem= is not determined."""
+    text = boot("7.2", (0, GIB, 2 * GIB), (1, 3 * GIB, 3 * GIB + 32 * MIB), cmdline="mem=1G crashkernel=64M")
+    assert sum(r.range.size for r in predict(text).early.memory.regions) == GIB + 32 * MIB
+    found = predict(text, "mem=2G")
+    assert found.outcome == "not-determined"
+    assert any("its own mem= left" in d.text for d in found.doubts)
+
+
+def test_what_somebody_else_reserved_lies_below_a_gap() -> None:
+    """The kernel would have taken the gap; on another node or above the DMA limit a gap says nothing."""
+    rows = [
+        "40000000-17fffffff : System RAM",
+        "  50000000-5000ffff : reserved",
+        "  60000000-67ffffff : reserved",
+        "  90000000-9fffffff : reserved",
+        "  a0100000-ffffffff : reserved",
+        "  100000000-10000ffff : reserved",
+        "  170000000-17fffffff : reserved",
+    ]
+    tree = parse_iomem("".join(f"{row}\n" for row in rows))
+    one = [Region(MemRange(GIB, 6 * GIB), 0)]
+    assert reserved_by_address(tree, one, 4 * GIB) == (
+        MemRange(0x50000000, 0x50010000),
+        MemRange(0x60000000, 0x68000000),
+        MemRange(0x100000000, 0x100010000),
+    )
+    # A border of nodes right above the second one.
+    two = [Region(MemRange(GIB, 0x68000000), 0), Region(MemRange(0x68000000, 6 * GIB), 1)]
+    assert reserved_by_address(tree, two, 4 * GIB) == (
+        MemRange(0x50000000, 0x50010000),
+        MemRange(0x100000000, 0x100010000),
+    )

@@ -21,7 +21,7 @@ from kexeckit.kernel.crashkernel.words import unmodelled
 from kexeckit.kernel.memblock import fit
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
-from kexeckit.memory.units import MIB, align_down, align_up
+from kexeckit.memory.units import GIB, MIB, align_down, align_up
 
 # Beyond this share of the possible places of the kernel image, the likeliest address is no answer any more.
 _TOO_LIKELY = 0.5
@@ -52,7 +52,7 @@ class Doubt:
 
     Attributes:
         what: Short name: ``firmware``, ``kernel``, ``initrd``, ``image-end``, ``tops``, ``early``, ``cma``,
-            ``words``, ``placement``.
+            ``mem``, ``words``, ``placement``.
         text: In words, with what would decide.
         parts: Regions concerned.
         decides: The address is not determined because of it; otherwise it is a caveat.
@@ -78,6 +78,7 @@ def doubts(facts: ReservationInput, request: Request, early: EarlyMemory, placem
             _tops(facts, request, placement),
             _early(facts, request, early, placement),
             _cma(facts, request),
+            _cut_off(facts, early, placement),
             _words(facts, placement),
         )
         if d
@@ -219,11 +220,19 @@ def _initrd(facts: ReservationInput, placement: Placement) -> Doubt | None:
         rows.append(Candidate(part, None, None, 0, "it leaves no room"))
     text = "there is an initrd, but the source does not show where; the RAMDISK line of the boot log would decide"
     if facts.unshown.initrd_high:
-        # As high as it could: above what the kernel itself placed, unless firmware's memory, free again, is above it.
         text = (
             "there is an initrd, which EFI puts high and the log does not show; /proc/iomem in a capture would decide"
         )
-    return Doubt("initrd", text, parts, decides=not facts.unshown.initrd_high, candidates=tuple(rows))
+    decides = not facts.unshown.initrd_high or any(_near_firmware(facts, r) for _, r in placed(placement))
+    return Doubt("initrd", text, parts, decides=decides, candidates=tuple(rows))
+
+
+def _near_firmware(facts: ReservationInput, region: MemRange) -> bool:
+    # EFI hands out memory from the top down, first to itself. What it keeps (regions that are not mapped, its tables)
+    # shows where that was; kernel and initrd lie below, within what its own memory, free again by now, may take.
+    kept = [r.range for r in facts.regions if r.nomap]
+    kept += [h.range for h in facts.held if h.what.startswith("EFI table")]
+    return any(region.start < span.end < region.end + GIB for span in kept)
 
 
 def _tops(facts: ReservationInput, request: Request, placement: Placement) -> Doubt | None:
@@ -275,6 +284,26 @@ def _cma(facts: ReservationInput, request: Request) -> Doubt | None:
         "the kernel has them; its configuration (/proc/config.gz, /boot/config-*) or a boot with the word would"
     )
     return _differing("cma", text, *sides) if sides else None
+
+
+def _cut_off(facts: ReservationInput, early: EarlyMemory, placement: Placement) -> Doubt | None:
+    # mem= cuts off what EFI put high; the kernel adds it back, wherever it is, with struct pages of its own.
+    if not facts.unshown.initrd_high or facts.seen_cmdline is None or not placement.main:
+        return None
+    hidden = facts.unshown.kernel is not None or facts.unshown.initrd is not None
+    if not hidden or values(facts.cmdline, "mem") == values(facts.seen_cmdline, "mem"):
+        return None
+    align = placement.attempts[-1].window.align
+    lowest = align_up(early.memory.start, align)
+    parts = tuple(part for part, _ in placed(placement))
+    rows = tuple(
+        Candidate(p, r.start, min(lowest, r.start), align, "lower by what is added") for p, r in placed(placement)
+    )
+    text = (
+        "mem= cuts off the kernel or the initrd, which EFI puts high and which are added back, and the source does not "
+        "show where they are; /proc/iomem in a capture would decide"
+    )
+    return Doubt("mem", text, parts, decides=True, candidates=rows)
 
 
 def _words(facts: ReservationInput, placement: Placement) -> Doubt | None:

@@ -109,7 +109,9 @@ def _changed(table: Table, changes: Iterable[tuple[int, int]]) -> Table:
 
 def _limited(spans: list[MemRange], cmdline: str, facts: ReservationInput) -> list[MemRange]:
     # arm64: mem=N keeps the first N bytes of memory, counted over all ranges; the last mem= counts. The kernel image
-    # and the initrd are added back where they are cut off.
+    # and the initrd are added back where they are cut off. What the source shows was cut by its own mem= already.
+    if values(cmdline, "mem") == values(cmdline if facts.seen_cmdline is None else facts.seen_cmdline, "mem"):
+        return spans
     sizes = [parse_memory(v)[0] for v in values(cmdline, "mem")]
     left = align_down(sizes[-1], facts.rules.page) if sizes else 0
     if not left:

@@ -1,13 +1,14 @@
 """From what a root holds besides a boot log to `ReservationInput`: /proc/iomem, the firmware's map, boot_params.
 
 /proc/iomem shows where the kernel image is, which no boot log of a recent kernel does. On arm64 it also shows memory
-that is not mapped, and what memblock holds, but only as it was at the end of boot, so nothing but the initrd is taken
-from there.
+that is not mapped, and what memblock holds, but only as it was at the end of boot, so only the initrd is taken from
+there and what the kernel cannot have put where it is.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from kexeckit.kernel.crashkernel.by_address import reserved_by_address
 from kexeckit.kernel.crashkernel.facts import Held, ReservationInput, Unshown
 from kexeckit.kernel.crashkernel.from_log import Asked, replaced, swiotlb_size
 from kexeckit.kernel.crashkernel.from_memblock import marked_regions
@@ -17,6 +18,7 @@ from kexeckit.kernel.e820 import Table
 from kexeckit.kernel.memblock import Region
 from kexeckit.kernel.version import KernelVersion
 from kexeckit.memory.range import MemRange
+from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.resource import ResourceTree
 from kexeckit.memory.units import GIB, KIB, MIB, PAGE_SIZE, align_down, align_up
 
@@ -96,6 +98,9 @@ def with_iomem(facts: ReservationInput, tree: ResourceTree, source: str, initrd_
         unmapped = (r.range for r in tree.roots if r.name == "reserved")
         regions = (replace(r, nomap=False) for r in facts.regions)
         facts = replace(facts, regions=marked_regions(regions, unmapped, "nomap"))
+        known = RangeSet(h.range for h in added)
+        for span in reserved_by_address(tree, facts.regions, facts.limits.dma_limit):
+            added += [Held(span, "firmware or boot loader", source)] if not known.overlapping(span) else []
     names = {h.what for h in added}
     unshown = facts.unshown
     if "kernel image" in names:

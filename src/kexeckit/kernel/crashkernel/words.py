@@ -36,6 +36,9 @@ def unmodelled(facts: ReservationInput) -> Iterator[tuple[str, str]]:
     """Yield (word, what it does) of every word that differs from the source's command line and is not modelled."""
     if facts.seen_cmdline is None:
         return
+    limit = _words(facts.seen_cmdline, "mem") if facts.rules.arch == "arm64" else []
+    if limit and _words(facts.cmdline, "mem") != limit:
+        yield "mem", "the source shows only what its own mem= left (arch/arm64/mm/init.c, arm64_memblock_init())"
     for name, arches, effect in _UNMODELLED:
         if facts.rules.arch in arches and _words(facts.cmdline, name) != _words(facts.seen_cmdline, name):
             yield name, effect
