@@ -343,3 +343,13 @@ def test_what_somebody_else_reserved_lies_below_a_gap() -> None:
         MemRange(0x50000000, 0x50010000),
         MemRange(0x100000000, 0x100010000),
     )
+
+
+def test_page_tables_are_known_by_about_their_size() -> None:
+    """Memory that is not mapped needs none, and the kernel's text needs few: by pages it is all the same."""
+    node = (0, GIB, 3 * GIB)
+    text = boot("6.1", node)
+    less = text.replace(f"{3 * GIB - 4 * MIB - 0x3000:#x}-", f"{3 * GIB - 4 * MIB + 0x3D000:#x}-")
+    less = less.replace(f"-{3 * GIB - 4 * MIB - 1:#x}]", f"-{3 * GIB - 4 * MIB + 0x3FFFF:#x}]")
+    assert less != text
+    assert start_of(predict(less, "crashkernel=128M")) == 3 * GIB - (4 + 32 + 128) * MIB

@@ -212,8 +212,11 @@ def _possible(found: Reservation, seen: Regions) -> bool:
     # An answer that is left open has to name what happened among the possible addresses.
     for region in (r for r in found.regions if r.name and r.start is None):
         rows = [c for c in found.candidates if c.part == region.kind]
-        if not any(_within(row, start) for row in rows for start, size in seen if size == region.size):
-            return not seen and any(row.start is None for row in rows)
+        same = [start for start, size in seen if size == region.size]
+        if not any(_within(row, start) for row in rows for start in same) and (
+            same or all(row.start is not None for row in rows)
+        ):
+            return False
     return True
 
 

@@ -12,6 +12,7 @@ decide for it.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from kexeckit.formats.cmdline import values
 from kexeckit.kernel.crashkernel.cma import cma_variants
 from kexeckit.kernel.crashkernel.early import EarlyMemory, early_memory
 from kexeckit.kernel.crashkernel.facts import KernelImage, ReservationInput
@@ -223,8 +224,21 @@ def _initrd(facts: ReservationInput, placement: Placement) -> Doubt | None:
         text = (
             "there is an initrd, which EFI puts high and the log does not show; /proc/iomem in a capture would decide"
         )
-    decides = not facts.unshown.initrd_high or any(_near_firmware(facts, r) for _, r in placed(placement))
+    low = max((r.range.end for r in facts.regions), default=0) <= 4 * GIB
+    decides = not facts.unshown.initrd_high or low or any(_near_firmware(facts, r) for _, r in placed(placement))
+    if facts.unshown.initrd_high and decides:
+        # It may also be in the way of what the kernel places before, and leave room above that.
+        rows += [
+            Candidate(p, align_down(max(top, r.end) - r.size, align), r.start + align, align, "it is in the way of CMA")
+            for p, r in placed(placement)
+            if (top := _room_end(facts, placement, p, r)) - r.size >= r.start + align
+        ]
     return Doubt("initrd", text, parts, decides=decides, candidates=tuple(rows))
+
+
+def _room_end(facts: ReservationInput, placement: Placement, part: str, region: MemRange) -> int:
+    window = next(a.window.range for a in reversed(placement.attempts) if a.part == part and a.found is not None)
+    return min(window.end, max((r.range.end for r in facts.regions), default=region.end))
 
 
 def _near_firmware(facts: ReservationInput, region: MemRange) -> bool:

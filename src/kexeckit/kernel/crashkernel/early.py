@@ -223,14 +223,16 @@ def _scaled(was: Held, memory: Memblock, facts: ReservationInput) -> Held:
     # by pages because of crashkernel=, they have another size.
     if facts.rules.arch != "arm64":
         return was
-    size = was.range.size - _page_tables(facts, was) + (_pte_bytes(memory.total, facts) if _by_pages(facts, was) else 0)
+    size = was.range.size - _page_tables(facts, was)
+    size += _pte_bytes(memory.regions, facts) if _by_pages(facts, was) else 0
     return replace(was, range=MemRange(0, max(size, PAGE_SIZE)))
 
 
 def _page_tables(facts: ReservationInput, was: Held) -> int:
     # Bytes of page tables for single pages above a node's data in the boot that was seen; 0 where blocks were mapped.
-    size = _pte_bytes(sum(r.range.size for r in facts.regions), facts)
-    return size if was.range.size >= size else 0
+    # The kernel's own text is mapped by blocks all the same, so a little less may be there.
+    size = _pte_bytes(facts.regions, facts)
+    return size if was.range.size >= size // 2 else 0
 
 
 def _by_pages(facts: ReservationInput, was: Held) -> bool:
@@ -243,8 +245,8 @@ def _pages_asked_for(facts: ReservationInput) -> bool:
     return facts.rules.protected and facts.rules.sparse_first and has_word(facts.cmdline, "crashkernel")
 
 
-def _pte_bytes(memory: int, facts: ReservationInput) -> int:
-    return memory // facts.rules.page * _PTE
+def _pte_bytes(regions: Iterable[Region], facts: ReservationInput) -> int:
+    return sum(r.range.size for r in regions if not r.nomap) // facts.rules.page * _PTE
 
 
 def _struct_pages(
