@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from kexeckit.formats.bootlog.boot import BootLog
 from kexeckit.formats.bootlog.early import booted_by_kexec, image_size, initrd_size, says_kaslr_disabled
 from kexeckit.formats.bootlog.efi import booted_by_efi, efi_map
-from kexeckit.formats.bootlog.memory import node_ranges
 from kexeckit.formats.cmdline import has_word, split_words
 from kexeckit.kernel.crashkernel.facts import Held, KernelImage, Unshown
 from kexeckit.kernel.crashkernel.rules import CrashRules
