@@ -173,12 +173,9 @@ def _kernel(facts: ReservationInput, early: EarlyMemory, placement: Placement) -
             )
             if lowest < region.start:
                 rows.append(Candidate(part, region.start - align, lowest, align, "the kernel image lies in its way"))
-    how, rest = "is put at random", ", or nokaslr,"
-    if facts.unshown.initrd_high:
-        how, rest = "lies where EFI put it, at random or not,", ""
     text = (
-        f"the kernel image {how} and the source does not show where; in {share:.1%} of its possible places "
-        f'it is in the way. "Kernel code" in /proc/iomem{rest} would decide'
+        f"the source does not show where the kernel image lies; in {share:.1%} of its possible places it is in the "
+        'way. "Kernel code" in /proc/iomem would decide'
     )
     return Doubt("kernel", text, parts, decides=share > _TOO_LIKELY, candidates=tuple(rows))
 

@@ -28,6 +28,7 @@ from kexeckit.formats.bootlog.efi import booted_by_efi, efi_map, efi_tables
 from kexeckit.formats.bootlog.memblock_debug import MemblockStep, memblock_steps
 from kexeckit.formats.bootlog.outcome import logged_regions
 from kexeckit.kernel.crashkernel.boot_services import ASSUMED, boot_services
+from kexeckit.kernel.crashkernel.efi_image import efi_image
 from kexeckit.kernel.crashkernel.facts import Held
 from kexeckit.kernel.crashkernel.rules import CrashRules
 from kexeckit.memory.range import MemRange, clip
@@ -117,11 +118,13 @@ def kernel_image(log: BootLog, rules: CrashRules, ram: Sequence[MemRange], *, ra
     if rules.arch == "i386" and end and size:
         around = clip(max(align_down(max(end - size.most - 4 * MIB, 0), MIB), MIB), end)
         return Held(around, "kernel image", "initial memory mapped") if around else None
-    brk = _brk(log)
+    brk, efi = _brk(log), booted_by_efi(log)
     if brk and size:
-        start = max(align_down(max(brk.start - size.most, 0), 2 * MIB), MIB) if randomised else _LOAD
+        start = max(align_down(max(brk.start - size.most, 0), 2 * MIB), MIB) if randomised or efi else _LOAD
         span = clip(start, brk.end)
         return Held(span, "kernel image", "memblock=debug: the brk area follows it") if span else None
+    if efi:
+        return efi_image(efi_map(log), size, log.source, randomised=randomised)
     if size and not randomised:
         whole = MemRange.from_size(_LOAD, size.most)
         source = f"{_at(log, size.line)}, at 16 MiB as built"

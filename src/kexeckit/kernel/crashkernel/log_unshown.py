@@ -77,9 +77,8 @@ def hidden_initrd(log: BootLog, cmdline: str) -> int | None:
 
 
 def _random_kernel(log: BootLog, rules: CrashRules, version: KernelVersion, cmdline: str) -> KernelImage | None:
-    by_efi = rules.arch == "arm64" and booted_by_efi(log)
-    # Without KASLR arm64's kernel stays where EFI loaded it, which is no fixed place either.
-    if not by_efi and not may_be_randomised(log, version, cmdline):
+    # Without KASLR it is still where EFI firmware loaded it, which is no fixed place either.
+    if not may_be_randomised(log, version, cmdline) and not booted_by_efi(log):
         return None
     found = image_size(log)
     size, source = (found.most, f"{log.source}:{found.line}") if found else (_DEFAULT_IMAGE, "assumed")
@@ -87,7 +86,7 @@ def _random_kernel(log: BootLog, rules: CrashRules, version: KernelVersion, cmdl
         return KernelImage(size, 2 * MIB, _FIRST_MEGABYTES, 512 * MIB, source)
     if rules.arch == "x86_64":
         return KernelImage(size, 2 * MIB, _FIRST_MEGABYTES, None if version.at_least(4, 8) else GIB, source)
-    if by_efi:
+    if rules.arch == "arm64" and booted_by_efi(log):
         return KernelImage(size, 2 * MIB, 0, None, source)
     return None
 
