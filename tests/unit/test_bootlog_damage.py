@@ -70,6 +70,8 @@ COATS: dict[str, Damage] = {
     "colours as syslog has them": prefixed("#033[32m[    0.000000] #033[0m", stamps=False),
     "web page": lambda rows: ["<html><body><pre>", *(r.replace(">", "&gt;") for r in rows), "</pre>"],
     "line breaks of a web page": lambda rows: [f"{r.replace('>', '&gt;')}<br>" for r in rows],
+    "raw mail": lambda rows: [p for r in rows for p in re.sub("(.{70})", "\\1=\n", r.replace("=", "=3D")).split("\n")],
+    "a date in another language": prefixed("[\u4e8c 10\u6708  5 13:21:05 2021 <    0.000000>] ", stamps=False),
     "no stamps": bare,
     "a terminal's clock": prefixed("[2026-01-05 10:00:00] "),
     "line numbers": lambda rows: [f"{n}:{row}" for n, row in enumerate(rows, 1)],

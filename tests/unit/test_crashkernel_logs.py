@@ -3,6 +3,7 @@
 import pytest
 
 from bootlogs import GIB, MIB, pc_table, x86_log
+from kexeckit.errors import InputError
 from kexeckit.formats.bootlog.boot import parse_boot_log
 from kexeckit.kernel.crashkernel.from_log import Asked, facts_from_log
 from kexeckit.kernel.crashkernel.predict import Reservation, predict_reservation
@@ -66,6 +67,23 @@ def test_the_list_of_early_reservations() -> None:
     assert shown(predict(x86_log(version="2.6.32-5-amd64", more=rows[:2]), "crashkernel=128M"))[0][1] == 0x3000000
 
 
+def test_the_list_of_all_that_was_reserved() -> None:
+    """2.6.34 to 2.6.36 print the list at the end of the boot's memory set-up, the crash kernel included."""
+    rows = (
+        "  #1 [0001000000 - 0002f12345]   TEXT DATA BSS",
+        "  #9 [0003000000 - 000b000000]    CRASH KERNEL",
+    )
+    text = x86_log(version="2.6.35-19-generic", more=rows)
+    assert shown(predict(text, "crashkernel=128M")) == [("main", 0x3000000, 128 * MIB)]
+
+
+def test_a_kernel_of_unknown_size() -> None:
+    """From the lowest address up, the region follows the kernel: where that ends, its size must say."""
+    rows = [row for row in x86_log(version="2.6.32").splitlines() if "Memory: " not in row]
+    found = predict("\n".join(rows), "crashkernel=128M")
+    assert (found.outcome, shown(found)) == ("not-determined", [("main", None, 128 * MIB)])
+
+
 def arm_log(version: str, zones: tuple[str, ...], *more: str) -> str:
     """Return a log of an arm64 machine with 1 GiB from 2 GiB on, with a CMA area at its top."""
     rows = (
@@ -107,6 +125,22 @@ def test_arm64_initrd_of_efi() -> None:
     efi = predict(arm_log("6.12.0", DMA, EFI, "KASLR disabled on command line"))
     assert (efi.outcome, shown(efi)) == ("not-determined", [("main", None, 256 * MIB)])
     assert any(d.what == "initrd" and d.decides for d in efi.doubts)
+
+
+def test_an_initrd_that_would_have_been_told() -> None:
+    """Where the log goes on to the first process without a word of an initrd, there was none to unpack."""
+    text = x86_log(cmdline="root=UUID=1-2 nokaslr", initrd=None)
+    assert predict(text, "crashkernel=256M").outcome == "not-determined"
+    done = "[    1.000000] Run /init as init process\n"
+    assert predict(text + done, "crashkernel=256M").outcome == "reserved"
+
+
+def test_a_vendors_auto_that_is_not_known() -> None:
+    """A kernel that says that it understands crashkernel=auto is no mainline kernel, whatever its version."""
+    text = x86_log(cmdline="nokaslr crashkernel=auto", more=["Using crashkernel=auto, the size chosen is a guess."])
+    with pytest.raises(InputError, match=r"log:\d+: this kernel knows crashkernel=auto"):
+        predict(text)
+    assert predict(text, "crashkernel=160M").outcome == "reserved"
 
 
 def test_a_high_machine_is_not_in_doubt() -> None:

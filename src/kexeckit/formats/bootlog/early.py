@@ -50,7 +50,7 @@ _SETUP_DATA = re.compile(
 _ENCRYPTION = re.compile(r"^(?:AMD )?Memory Encryption Features active: ")
 _SETUP_EFI = 0x70
 _BEHIND_VECTORS = re.compile(r"^ ?BIOS-e820: (?:\[mem 0x0*100-|0{13}100 - )", re.IGNORECASE)
-_EARLY_RES = re.compile(rf"^ +#\d+ \[{_HEX} - {_HEX}\] +(\S.*?) ==> \[", re.IGNORECASE)
+_EARLY_RES = re.compile(rf"^ +#\d+ \[{_HEX} - {_HEX}\] +(\S.*?)( ==> \[.*)?$", re.IGNORECASE)
 _NO_KASLR = re.compile(r"^(?:KASLR disabled|.*KASLR disabled)", re.IGNORECASE)
 
 
@@ -144,11 +144,14 @@ def mapping_tables(log: BootLog) -> list[Taken]:
 
 
 def early_reservations(log: BootLog) -> list[Taken]:
-    """Return the list of all reservations that kernels before 2.6.37 print, the kernel image's among them.
+    """Return the list of all reservations that kernels up to 2.6.33 print before the crash kernel's.
 
-    Source: arch/x86/kernel/e820.c (kernel/early_res.c from 2.6.34 on), early_res_to_bootmem().
+    Later ones print it with everything that came after, too; only the kernel image is of use there.
+
+    Source: arch/x86/kernel/e820.c, early_res_to_bootmem(); kernel/early_res.c, subtract_early_res() from 2.6.34 on.
     """
-    out = (_taken(m[1], m[2], m[3], line.number, inclusive=False) for line, m in log.matches(_EARLY_RES))
+    rows = ((line, m) for line, m in log.matches(_EARLY_RES) if m[4] or m[3] == "TEXT DATA BSS")
+    out = (_taken(m[1], m[2], m[3], line.number, inclusive=False) for line, m in rows)
     return [t for t in out if t]
 
 

@@ -31,7 +31,7 @@ _SYSLOG = re.compile(rf"^{_CALENDAR}(?: \S+)?? (?:kernel|kern|klogd)(?:\[\d+\])?
 _TAGGED = re.compile(r"^(?:\S+ )?kernel(?:\[\d+\])?: ?")
 _STAMP = re.compile(r"^.{0,100}?\[ *(\d+)\.(\d{3,9})(?: <[^>]*>)?\](?: ?\[ *[TCP]\d+\])?(?: \S+ kernel: ?)? ?")
 _DATED = re.compile(
-    r"^\[(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d(?::\d\d)?(?: \d{4})?\](?: ?\[ *[TCP]\d+\])? ?"
+    r"^\[[^][]{1,32} \d\d:\d\d(?::\d\d)?(?: \d{4})?(?: *< *[\d.]+>)?\](?: ?\[ *[TCP]\d+\])? ?"
     rf"|^\[ +\+\d+\.\d+\] ?|^{_CALENDAR} "
 )
 _ORDERED = (

@@ -3,6 +3,7 @@
 Words that the user types stand for those of the same name in the log's command line; all others stay as they are.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -33,6 +34,7 @@ from kexeckit.memory.units import GIB, KIB, MIB, PAGE_SIZE, align_up
 
 _ALIASES = {"aarch64": "arm64", "amd64": "x86_64", "ppc64le": "ppc64", "i686": "i386", "riscv": "riscv64"}
 _X86 = ("x86_64", "i386")
+_AUTO = re.compile(r"Using crashkernel=auto\b")
 _SLAB = 2 * KIB
 _SLABS_ALIGN = 128
 _TRIM_BEGINS = ("last_pfn =", "e820: remove [mem 0x000a0000", "e820 remove range: 00000000000a0000")
@@ -72,6 +74,7 @@ def facts_from_log(log: BootLog, asked: Asked) -> ReservationInput:
     if seen is None and not asked.words:
         raise InputError(log.source, "the log shows no command line", expected="a line 'Command line: ...'")
     cmdline = replaced(seen or "", asked.words)
+    _refuse_unknown_auto(log, rules, cmdline)
     table, regions, more = _memory(log, arch)
     nodes = node_ranges(log)
     if arch == "arm64":
@@ -132,6 +135,18 @@ def identity(log: BootLog, asked: Asked) -> tuple[str, KernelVersion, list[str]]
         return kernel_name(found), parse_kernel_version(release), notes
     except UsageError as error:
         raise InputError(log.source, str(error), remedy="name it with --kernel-version") from error
+
+
+def _refuse_unknown_auto(log: BootLog, rules: CrashRules, cmdline: str) -> None:
+    # Only vendors' parsers say this, so the value means something to this kernel that is not known here.
+    said = next((line for line, _ in log.matches(_AUTO)), None)
+    if said and not rules.auto and "auto" in values(cmdline, "crashkernel"):
+        raise InputError(
+            log.source,
+            "this kernel knows crashkernel=auto, and its sizes are not known here",
+            remedy="name the size instead, like crashkernel=256M",
+            line=said.number,
+        )
 
 
 def kernel_name(arch: str) -> str:

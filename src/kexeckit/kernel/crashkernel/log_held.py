@@ -39,6 +39,8 @@ from kexeckit.memory.units import GIB, MIB, PAGE_SIZE, align_down, align_up
 _EFI_RESERVED = ("MEMATTR", "TPMEventLog", "TPMFinalLog", "MOKvar", "RNG", "MEMRESERVE", "Unaccepted", "INITRD")
 # CONFIG_PHYSICAL_START, which no distribution changes.
 _LOAD = 16 * MIB
+# Between these lie the sizes of kernel images, of 2.6 with few drivers and of 7.x with debugging.
+_SMALLEST, _LARGEST = 8 * MIB, 96 * MIB
 # Those of the list of early reservations that are read elsewhere.
 _NAMED = ("TEXT DATA BSS", "RAMDISK", "NEW RAMDISK")
 _EARLY = ("EFI table", "ACPI ")
@@ -129,6 +131,9 @@ def kernel_image(log: BootLog, rules: CrashRules, ram: Sequence[MemRange], *, ra
         whole = MemRange.from_size(_LOAD, size.most)
         source = f"{_at(log, size.line)}, at 16 MiB as built"
         return Held(whole, "kernel image", source, unsure=size.most - size.least)
+    if not randomised:
+        whole = MemRange.from_size(_LOAD, _LARGEST)
+        return Held(whole, "kernel image", "at 16 MiB as built, its size not shown", unsure=_LARGEST - _SMALLEST)
     return None
 
 

@@ -24,6 +24,8 @@ _ROOT_BY_PROGRAM = re.compile(r"^root=(?:LABEL=|UUID=|/dev/mapper/|/dev/disk/|ZF
 _AFTERWARDS = re.compile(
     r"\s*(?:Zone (?:PFN )?ranges|Early memory node|Kernel command line|Memory: |Reserving \d+MB of |crashkernel)"
 )
+# Printed after an initrd is unpacked, which is printed too: init/initramfs.c, do_populate_rootfs(); init/main.c.
+_UNPACKED = re.compile(r"Freeing unused (?:kernel|decrypted)|Run /\S+ as init process|Write protecting the kernel ")
 _DEFAULT_IMAGE = 64 * MIB
 _FIRST_MEGABYTES = 16 * MIB
 
@@ -66,6 +68,8 @@ def hidden_initrd(log: BootLog, cmdline: str) -> int | None:
     size = initrd_size(log)
     if size is not None:
         return size
+    if log.find(_UNPACKED):
+        return None
     if not log.find(_AFTERWARDS):
         return 0
     words = split_words(cmdline)
