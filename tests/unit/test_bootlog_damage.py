@@ -14,6 +14,7 @@ from kexeckit.errors import InputError
 from kexeckit.formats.bootlog.boot import parse_boot_log
 from kexeckit.kernel.crashkernel.from_log import Asked, facts_from_log
 from kexeckit.kernel.crashkernel.predict import Reservation, predict_reservation
+from kexeckit.kernel.version import parse_kernel_version
 
 Rows = list[str]
 Damage = Callable[[Rows], Rows]
@@ -189,6 +190,20 @@ def test_lost_node_ranges_are_refused() -> None:
     rows = [row for row in first_kernel() if "e820" not in row and "0x0000000100000000-" not in row]
     with pytest.raises(InputError, match=r"log:\d+: the memory map adds up to .* lines of it are missing"):
         facts_from_log(parse_boot_log("\n".join(rows), "log"), Asked())
+
+
+def test_a_wrapped_ring_buffer_does_not_show_the_firmware() -> None:
+    """Where the lines about EFI may have been among the lost ones, boot services memory is in doubt."""
+    rows = x86_log(initrd=(0x20000000, 0x22000000)).splitlines()
+    rows = [
+        *rows[next(n for n, row in enumerate(rows) if "RAMDISK" in row) :],
+        "[    2.000000] Run /init as init process",
+    ]
+    log = parse_boot_log("\n".join([*rows, "[    0.010000] Kernel command line: nokaslr"]), "log")
+    asked = Asked(("crashkernel=256M",), "x86_64", parse_kernel_version("6.1"))
+    found = predict_reservation(facts_from_log(log, asked))
+    assert found.outcome == "not-determined"
+    assert any(d.what == "firmware" and d.decides for d in found.doubts)
 
 
 def test_garbled_bytes() -> None:

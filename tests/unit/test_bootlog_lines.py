@@ -110,3 +110,17 @@ def test_empty_early_command_line() -> None:
     )
     text = "".join(f"{row}\n" for row in rows)
     assert parse_boot_log(text, "log").cmdline == "a"
+
+
+def test_a_cut_boot_before_another_without_stamps() -> None:
+    """What the kernel prints late is the end of an earlier boot, and not the beginning of this one."""
+    rows = ("pci 0000:00:1f.0: [8086:a143]", "usb 1-1: new device", "Linux version 6.1.2 (x)", "Command line: a")
+    log = parse_boot_log("".join(f"{row}\n" for row in rows), "log")
+    assert log.lines[0].number == 3
+    assert "boot 2 of 2" in log.note
+
+
+def test_an_empty_early_command_line_alone_says_nothing() -> None:
+    """The built-in one comes later, and a log that ends before it shows none."""
+    text = "[    0.000000] Linux version 6.1.0 (x)\n[    0.000000] Command line: \n[    0.000000] BIOS-e820: x\n"
+    assert parse_boot_log(text, "log").cmdline is None

@@ -19,6 +19,9 @@ VERSION_LINE = re.compile(r"^Linux version (\S+)")
 _COMMAND_LINE = re.compile(r"^(?:\S+: )?(Kernel command|Command) line: ?(.*)$", re.IGNORECASE)
 _MAP_LINE = re.compile(r"^\s*(?:BIOS-\w+|Xen): |^\s*Early memory node ranges|^early_node_map\[")
 _KERNEL_LINE = re.compile(r"^\s*Zone (?:PFN )?ranges:|^Memory: \d+|^Reserving \d+MB of memory|^crashkernel reserved: ")
+_TOPIC = re.compile(
+    r"^(?:ACPI|PCI|pci|usb|scsi|NET|Freeing|clocksource|smpboot|rcu|x86|efi|systemd\[1\])\b[^:]{0,40}: "
+)
 _PREAMBLE = re.compile(r"^(?:Booting Linux on physical CPU|Initializing cgroup|printk: legacy bootconsole|microcode: )")
 # The second is said by kernels that get the place of the core header from a device tree, drivers/of/fdt.c.
 _CAPTURE = re.compile(
@@ -93,10 +96,11 @@ class BootLog:
         """The kernel's command line, or None where the log shows none.
 
         The early "Command line:" of x86 counts unless it is empty while "Kernel command line:" is not: a built-in
-        command line shows only in the second.
+        command line shows only in the second, so that an empty first alone says nothing.
         """
-        found = [m[2].strip() for _, m in self.matches(_COMMAND_LINE)]
-        return next((text for text in found if text), found[0] if found else None)
+        found = [(m[1].lower(), m[2].strip()) for _, m in self.matches(_COMMAND_LINE)]
+        late = any(name != "command" for name, _ in found)
+        return next((text for _, text in found if text), "" if late else None)
 
     @property
     def arch(self) -> str | None:
@@ -146,7 +150,7 @@ def _boots(lines: list[LogLine]) -> list[list[LogLine]]:
     for at, line in enumerate(lines):
         if VERSION_LINE.match(line.text):
             begin = _beginning(lines, at, cuts[-1])
-            if begin > cuts[-1] and any(_is_kernel_line(earlier) for earlier in lines[cuts[-1] : begin]):
+            if begin > cuts[-1] and any(_of_a_boot(earlier) for earlier in lines[cuts[-1] : begin]):
                 cuts.append(begin)
             last = 0.0
         elif last > _LONG_AGO and [row.seconds for row in lines[at : at + 3]] == [0.0] * 3:
@@ -155,6 +159,10 @@ def _boots(lines: list[LogLine]) -> list[list[LogLine]]:
         last = max(last, line.seconds or 0.0)
     ends = [*cuts[1:], len(lines)]
     return [lines[a:b] for a, b in zip(cuts, ends, strict=True)]
+
+
+def _of_a_boot(line: LogLine) -> bool:
+    return _is_kernel_line(line) or bool(_TOPIC.match(line.text))
 
 
 def _beginning(lines: list[LogLine], at: int, floor: int) -> int:

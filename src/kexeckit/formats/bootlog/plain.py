@@ -14,7 +14,8 @@ _MARKS = ("\ufeff", "\udcff\udcfe", "\udcfe\udcff")
 _COLOUR = re.compile(r"(?:\x1b|#033)(?:\[[0-9;?]*[A-Za-z]|\([A-Z0-9])")
 _HTML = re.compile(r"&(?:[gl]t|amp|quot|nbsp|#\d+);|<br ?/?>|</?pre\b", re.IGNORECASE)
 _BREAK = re.compile(r"<br ?/?>(?:\r*\n)?", re.IGNORECASE)
-# Text that is not a mail ends few lines with "=".
+# Text that is not a mail ends few lines with "=", and has no word of a command line whose value begins with 3D.
+_MAIL_WORD = re.compile(r"\b(?:BOOT_IMAGE|crashkernel|root|console)=3D")
 _SOFT_BREAK = re.compile(r"=\r*\n")
 _QUOTED = re.compile(r"=([2-7][0-9A-F])")
 _ENOUGH = 3
@@ -33,7 +34,7 @@ def plain_lines(text: str) -> list[str]:
     plain = text.replace("\0", "")
     for mark in _MARKS:
         plain = plain.removeprefix(mark)
-    if "=3D" in plain and len(_SOFT_BREAK.findall(plain)) >= _ENOUGH:
+    if _MAIL_WORD.search(plain) or ("=3D" in plain and len(_SOFT_BREAK.findall(plain)) >= _ENOUGH):
         plain = _QUOTED.sub(lambda m: chr(int(m[1], 16)), _SOFT_BREAK.sub("", plain))
     plain = plain.replace("\xa0", " ").replace("\udcc2\udca0", " ")
     if "\x1b" in plain or "#033" in plain:

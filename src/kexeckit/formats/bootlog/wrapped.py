@@ -8,8 +8,8 @@ Three ways of wrapping are told apart:
     hard            by terminals and serial consoles at one column, also inside a word: all cut lines are equally long
     by the kernel   its own long command line since 6.19, with a backslash
 
-In a log without marks only what is visibly cut is joined: an open range, a command line, and everything where lines are
-cut hard.
+In a log without marks only what is visibly cut is joined: an open range, a command line, everything where lines are cut
+hard, and where no line is longer than a mail's, what had no room on the line before.
 """
 
 import re
@@ -23,6 +23,8 @@ _COMMAND_LINE = re.compile(r"(?:^|\b)(?:Kernel command|Command) line:", re.IGNOR
 _OPEN_RANGE = re.compile(r"\[mem [^\]]*$|\b0x[0-9a-f]+ ?-\s*$", re.IGNORECASE)
 _PARAMETER = re.compile(r"^\s*\S*(?:=\S*|\b(?:ro|rw|quiet|splash|debug|rhgb))(?:\s|$)")
 _BEGINS = re.compile(r"^(?:Linux version \d| ?BIOS-e820: |(?:e820: )?BIOS-provided physical RAM map|Command line: )")
+# What most messages begin with, and few lines that are cut off from one: a name and a colon.
+_HEAD = re.compile(r"^ *[\w./()-]+(?: [\w./()-]+)?: ")
 # Terminals have at least 40 and seldom more than 240 columns; mail is wrapped at 65 to 100.
 _COLUMNS = range(40, 241)
 _MAIL = 100
@@ -115,10 +117,10 @@ def _continues(before: str, last: Piece, piece: Piece, layout: _Layout, *, after
         return True
     if _OPEN_RANGE.search(before) or (layout.hard and last.width == layout.hard):
         return True
+    no_room = layout.soft <= _MAIL and last.width + 1 + len(text.split()[0]) > layout.soft
     if not _COMMAND_LINE.search(before) or ": " in text[:40]:
-        return False
-    no_room = last.width + 1 + len(text.split()[0]) > layout.soft
-    return bool(after_mark or _PARAMETER.match(text)) or (layout.soft <= _MAIL and no_room)
+        return no_room and not _HEAD.match(text)
+    return no_room or bool(after_mark or _PARAMETER.match(text))
 
 
 def _joined(before: LogLine, text: str, *, hard: bool) -> LogLine:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from kexeckit.formats.bootlog.boot import BootLog
 from kexeckit.formats.bootlog.early import booted_by_kexec, image_size, initrd_size, says_kaslr_disabled
 from kexeckit.formats.bootlog.efi import booted_by_efi, efi_map
+from kexeckit.formats.bootlog.memory import table
 from kexeckit.formats.cmdline import has_word, split_words
 from kexeckit.kernel.crashkernel.facts import Held, KernelImage, Unshown
 from kexeckit.kernel.crashkernel.rules import CrashRules
@@ -49,9 +50,14 @@ def unshown_by_log(
         kernel=None if "kernel image" in shown else _random_kernel(log, rules, version, cmdline),
         initrd=None if "initrd" in shown or not _initrd_matters(rules) else hidden_initrd(log, cmdline),
         initrd_high=high,
-        firmware=rules.arch in _X86 and booted_by_efi(log) and not (efi_map(log) or booted_by_kexec(log)),
+        firmware=rules.arch in _X86 and may_be_efi(log) and not (efi_map(log) or booted_by_kexec(log)),
         tops=tops,
     )
+
+
+def may_be_efi(log: BootLog) -> bool:
+    """Say whether EFI firmware may have booted this kernel: as the log says, or because it begins behind that line."""
+    return booted_by_efi(log) or (not log.whole and not table(log, "BIOS-e820"))
 
 
 def _initrd_matters(rules: CrashRules) -> bool:
@@ -60,7 +66,9 @@ def _initrd_matters(rules: CrashRules) -> bool:
 
 def may_be_randomised(log: BootLog, version: KernelVersion, cmdline: str) -> bool:
     """Say whether the kernel may have been put at a random place."""
-    return version.at_least(3, 14) and not has_word(cmdline, "nokaslr") and not says_kaslr_disabled(log)
+    # RHEL 7 took it over within 3.10.0, in one of its later releases.
+    backported = ".el7" in version.release
+    return (version.at_least(3, 14) or backported) and not has_word(cmdline, "nokaslr") and not says_kaslr_disabled(log)
 
 
 def hidden_initrd(log: BootLog, cmdline: str) -> int | None:
