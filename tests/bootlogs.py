@@ -50,6 +50,7 @@ def x86_log(
         "e820: update [mem 0x00000000-0x00000fff] usable ==> reserved",
         "e820: remove [mem 0x000a0000-0x000fffff] usable",
         f"last_pfn = {ram[-1][1] >> 12:#x} max_arch_pfn = 0x400000000",
+        "Using GB pages for direct mapping",
         *([f"RAMDISK: [mem {initrd[0]:#010x}-{initrd[1] - 1:#010x}]"] if initrd else []),
         *(f"NODE_DATA({n}) allocated [mem {s:#x}-{e - 1:#x}]" for n, (s, e) in enumerate(areas)),
         *more,

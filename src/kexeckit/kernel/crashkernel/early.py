@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from kexeckit.formats.cmdline import has_word, values
 from kexeckit.formats.memparse import parse_memory
 from kexeckit.kernel.crashkernel.cma import with_cma
+from kexeckit.kernel.crashkernel.direct_map import direct_map_pages, shortened
 from kexeckit.kernel.crashkernel.facts import Held, ReservationInput
 from kexeckit.kernel.crashkernel.sections import with_struct_pages
 from kexeckit.kernel.e820 import (
@@ -32,7 +33,7 @@ from kexeckit.kernel.e820 import (
 )
 from kexeckit.kernel.memblock import Memblock, Region, marked, regions_of
 from kexeckit.memory.range import MemRange, clip
-from kexeckit.memory.rangeset import RangeSet
+from kexeckit.memory.rangeset import EMPTY, RangeSet
 from kexeckit.memory.units import MIB, PAGE_SIZE, align_down, align_up
 
 _LOW_MEGABYTE = MemRange(0, MIB)
@@ -70,6 +71,8 @@ def early_memory(facts: ReservationInput, *, tops: int = 0) -> EarlyMemory:
     spans, steps, problem = _memory(facts, facts.cmdline)
     regions = _regions(facts, spans)
     moved = facts.seen_cmdline is not None and _moves(facts, spans)
+    if moved:
+        facts = _with_node_data_alone(facts)
     held = [h for h in facts.held if h.kind != "cma" and not (moved and h.kind != "fixed")]
     memory = Memblock(
         regions,
@@ -78,6 +81,8 @@ def early_memory(facts: ReservationInput, *, tops: int = 0) -> EarlyMemory:
         skip_hotplug=has_word(facts.cmdline, "movable_node"),
     )
     memory = replace(memory, regions=_hotplug_cleared(memory, facts))
+    tables = [Held(p, "page tables", "computed") for p in _tables(facts, spans, facts.cmdline)]
+    memory, held = memory.reserve(t.range for t in tables), [*held, *tables]
     if facts.rules.arch in _X86 or not facts.rules.sparse_first:
         memory, held = _taken_at_top(memory, held, tops)
     if moved:
@@ -89,6 +94,28 @@ def early_memory(facts: ReservationInput, *, tops: int = 0) -> EarlyMemory:
         memory, held = memory.reserve(h.range for h in areas), [*held, *areas]
     total = memory.end if facts.rules.total_is_span else memory.total
     return EarlyMemory(memory, tuple(held), total, steps, problem)
+
+
+def _tables(facts: ReservationInput, spans: list[MemRange], cmdline: str) -> RangeSet:
+    # Page tables of the direct mapping, where memblock=debug does not show them. They come before nodes, ACPI tables
+    # and all that the kernel places itself.
+    shown = any(h.what.startswith(("memblock", "page tables")) for h in facts.held)
+    special = has_word(cmdline, "movable_node") or (facts.mirrored and _mirror_counts(facts))
+    if not facts.direct_map or shown or special:
+        return EMPTY
+    before = [h for h in facts.held if h.kind in ("fixed", "initrd") and not h.what.startswith("ACPI ")]
+    reserved = RangeSet([_LOW_MEGABYTE, *(h.origin or h.range for h in before)])
+    image = next((h for h in before if h.what == "kernel image"), None)
+    memory = Memblock(tuple(Region(s) for s in RangeSet(spans)), reserved)
+    return direct_map_pages(memory, facts.direct_map, image.range.end - image.unsure - 1 if image else None)
+
+
+def _with_node_data_alone(facts: ReservationInput) -> ReservationInput:
+    # All above a node's data counts as its own; of that, page tables are known better.
+    seen = facts.seen_cmdline or ""
+    tables = _tables(facts, _memory(facts, seen)[0], seen)
+    alone = (replace(h, range=shortened(h.range, tables)) if h.kind == "node-data" else h for h in facts.held)
+    return replace(facts, held=tuple(alone))
 
 
 def _memory(facts: ReservationInput, cmdline: str) -> tuple[list[MemRange], tuple[ParameterStep, ...], str]:

@@ -6,6 +6,7 @@ that must exist but is not shown, firmware memory that is reserved but not print
 
 from dataclasses import dataclass, field
 
+from kexeckit.kernel.crashkernel.direct_map import DirectMap
 from kexeckit.kernel.crashkernel.rules import CrashRules
 from kexeckit.kernel.crashkernel.search import Limits
 from kexeckit.kernel.e820 import Table
@@ -103,6 +104,7 @@ class ReservationInput:
         notes: What the user should know about the reading.
         xen_pv: The kernel runs as a Xen PV domain, which reserves nothing.
         dma_cma: The kernel knows ``cma=`` (CONFIG_DMA_CMA); None where the source does not show it.
+        direct_map: How the kernel maps RAM; None where that is not known or not modelled.
         cma_per_node: It places an area on each node, too (CONFIG_CMA_SIZE_PERNUMA); None as before.
     """
 
@@ -126,3 +128,4 @@ class ReservationInput:
     xen_pv: bool = False
     dma_cma: bool | None = None
     cma_per_node: bool | None = None
+    direct_map: DirectMap | None = None

@@ -18,6 +18,7 @@ from kexeckit.formats.bootlog.page_size import has_wide_addresses, page_size
 from kexeckit.formats.bootlog.zones import printed_zones
 from kexeckit.formats.cmdline import split_words, values, without
 from kexeckit.formats.memparse import parse_integer
+from kexeckit.kernel.crashkernel.direct_map import DirectMap
 from kexeckit.kernel.crashkernel.facts import Held, ReservationInput
 from kexeckit.kernel.crashkernel.from_memblock import unmapped_regions
 from kexeckit.kernel.crashkernel.log_held import assumed_firmware, held_by_log, late_of
@@ -35,6 +36,10 @@ from kexeckit.memory.units import GIB, KIB, MIB, PAGE_SIZE, align_up
 _ALIASES = {"aarch64": "arm64", "amd64": "x86_64", "ppc64le": "ppc64", "i686": "i386", "riscv": "riscv64"}
 _X86 = ("x86_64", "i386")
 _AUTO = re.compile(r"Using crashkernel=auto\b")
+_MAX_PFN = re.compile(r"^(?:e820: )?last_pfn = 0x[0-9a-f]+ max_arch_pfn = 0x([0-9a-f]+)")
+_GIGABYTE = re.compile(r"^Using GB pages for direct mapping")
+# MAXMEM of four levels: 46 bits, as page frames.
+_FOUR_LEVELS = 1 << 34
 _SLAB = 2 * KIB
 _SLABS_ALIGN = 128
 _TRIM_BEGINS = ("last_pfn =", "e820: remove [mem 0x000a0000", "e820 remove range: 00000000000a0000")
@@ -103,6 +108,7 @@ def facts_from_log(log: BootLog, asked: Asked) -> ReservationInput:
         sources=(f"{log.source}: boot log of {version.release}",),
         notes=tuple(n for n in (log.note, *notes, *more) if n),
         dma_cma=knows_cma(log),
+        direct_map=_direct_map(log, rules, randomised=randomised),
         cma_per_node=_cma_per_node(held, nodes),
         xen_pv=any(line.text.startswith("Booting paravirtualized kernel on Xen PV") for line in log.lines),
     )
@@ -238,6 +244,16 @@ def _node_borders(log: BootLog, nodes: Sequence[NodeRange], rules: CrashRules) -
     if len({n.node for n in nodes}) > 1 and rules.arch in _X86:
         return tuple((n.node, n.range) for n in nodes)
     return ()
+
+
+def _direct_map(log: BootLog, rules: CrashRules, *, randomised: bool) -> DirectMap | None:
+    # The highest page frame that the kernel could use tells the levels; without pages of 1 GiB no line is printed.
+    limit = log.find(_MAX_PFN)
+    if not rules.table_buffer or not limit:
+        return None
+    five = int(limit[1], 16) > _FOUR_LEVELS
+    trampoline = (2 if five else 1) if randomised else 0
+    return DirectMap(bool(log.find(_GIGABYTE)), five, rules.table_buffer, trampoline)
 
 
 def _cma_per_node(held: Sequence[Held], nodes: Sequence[NodeRange]) -> bool | None:

@@ -63,6 +63,7 @@ class CrashRules:
         usage: Bytes that describe a section besides its struct pages (arm64).
         page: Bytes of a page.
         pa_bits: Bits of a physical address (arm64).
+        table_buffer: Pages for tables of the direct mapping behind the kernel image; 0 where not modelled (x86).
         fixed_checks: A given start is checked against memory and reservations one by one (arm64 before 5.15).
         early_without_dma: A kernel built without DMA zones reserves before NUMA set-up (arm64).
         dma32: The limit of 32-bit DMA is the end of ZONE_DMA32 where there is one, else of ZONE_DMA (arm64).
@@ -117,6 +118,7 @@ class CrashRules:
     usage: int = 336
     page: int = 4 * KIB
     pa_bits: int = 48
+    table_buffer: int = 0
     fixed_checks: bool = False
     early_without_dma: bool = False
     dma32: bool = False
@@ -181,6 +183,20 @@ _BASES = {
 }
 
 CHANGES = (
+    CrashChange(
+        ("x86_64",),
+        (4, 8, 0),
+        {"table_buffer": 12},
+        "arch/x86/mm/init.c INIT_PGD_PAGE_COUNT with CONFIG_RANDOMIZE_MEMORY",
+        "read",
+    ),
+    CrashChange(
+        ("x86_64",),
+        (6, 1, 0),
+        {"table_buffer": 16},
+        "arch/x86/mm/init.c INIT_PGD_PAGE_TABLES with CONFIG_X86_5LEVEL; read in 6.1, not between 5.10 and that",
+        "booted",
+    ),
     CrashChange(
         _X86,
         (2, 6, 37),

@@ -1,0 +1,107 @@
+"""Page tables of the direct mapping: how many memblock hands out, and where.
+
+The numbers are those that guests of 5.10 to 7.2 showed with memblock=debug.
+"""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bootlogs import GIB, MIB, x86_log
+from kexeckit.formats.bootlog.boot import parse_boot_log
+from kexeckit.kernel.crashkernel.direct_map import DirectMap, direct_map_pages, shortened
+from kexeckit.kernel.crashkernel.from_log import Asked, facts_from_log
+from kexeckit.kernel.crashkernel.predict import predict_reservation
+from kexeckit.kernel.memblock import Memblock, Region
+from kexeckit.memory.range import MemRange
+from kexeckit.memory.rangeset import EMPTY, RangeSet
+from kexeckit.memory.units import PAGE_SIZE
+
+FIVE = DirectMap(gigabyte=True, five_levels=True, buffer=16)
+PLAIN = DirectMap(gigabyte=False, five_levels=False, buffer=6)
+
+
+def memblock(*spans: tuple[int, int], reserved: tuple[tuple[int, int], ...] = ()) -> Memblock:
+    """Return RAM with the first MiB and more reserved."""
+    taken = RangeSet(MemRange(s, e) for s, e in ((0, MIB), *reserved))
+    return Memblock(tuple(Region(MemRange(s, e)) for s, e in spans), taken)
+
+
+# A PC with 640 MiB, two holes and an initrd at the top.
+HOLES = memblock(
+    (0x1000, 0x9F000),
+    (MIB, 0xE853000),
+    (0xF74A000, 0x1807B000),
+    (0x181B4000, 0x183EB000),
+    (0x191EE000, 0x27FE0000),
+    reserved=((0x1000000, 0x4211000), (0x255DA000, 0x27FE0000)),
+)
+
+
+def test_the_range_with_the_buffer_takes_its_tables_from_mapped_memory() -> None:
+    """One small range end beside the kernel: a page right below the end of the highest free 2 MiB."""
+    assert list(direct_map_pages(HOLES, FIVE, 0x4200000)) == [MemRange(0x253FF000, 0x25400000)]
+
+
+def test_the_buffer_is_used_up_first() -> None:
+    """Elsewhere ten tables fit into sixteen pages; with four of them the other six come from memory."""
+    assert direct_map_pages(HOLES, FIVE, None) == EMPTY
+    small = DirectMap(gigabyte=True, five_levels=True, buffer=4)
+    assert sum(r.size for r in direct_map_pages(HOLES, small, None)) == 6 * PAGE_SIZE
+
+
+def test_the_trampoline_takes_from_the_buffer() -> None:
+    """Two pages with KASLR and five levels."""
+    tight = DirectMap(gigabyte=True, five_levels=True, buffer=10)
+    assert direct_map_pages(HOLES, tight, None) == EMPTY
+    random = DirectMap(gigabyte=True, five_levels=True, buffer=10, trampoline=2)
+    assert sum(r.size for r in direct_map_pages(HOLES, random, None)) == 2 * PAGE_SIZE
+
+
+def test_without_pages_of_1_gib_each_gib_takes_a_table() -> None:
+    """Three levels for the first MiB, and three more GiB; the buffer has room for all, or for none."""
+    memory = memblock((MIB, 4 * GIB))
+    assert direct_map_pages(memory, PLAIN, None) == EMPTY
+    taken = direct_map_pages(memory, DirectMap(gigabyte=False, five_levels=False, buffer=3), None)
+    # The first one is made while nothing is mapped yet, and comes out of the buffer's neighbourhood.
+    assert list(taken) == [MemRange(4 * GIB - 2 * PAGE_SIZE, 4 * GIB)]
+    large = DirectMap(gigabyte=True, five_levels=False, buffer=3)
+    assert direct_map_pages(memory, large, None) == EMPTY
+
+
+def test_what_cannot_be_mapped_is_not_counted() -> None:
+    """More RAM than the levels reach, from a garbled log."""
+    assert direct_map_pages(memblock((MIB, 1 << 50)), PLAIN, None) == EMPTY
+
+
+@given(
+    st.lists(st.integers(0x100, 0x8000), min_size=2, max_size=16, unique=True),
+    st.integers(0, 8),
+    st.booleans(),
+)
+def test_pages_are_free_memory(edges: list[int], buffer: int, gigabyte: bool) -> None:
+    """Whatever the map: whole pages of RAM that nothing else has, and no more than one for each end and each GiB."""
+    ordered = sorted(edges)
+    spans = [(a << 12, b << 12) for a, b in zip(ordered[::2], ordered[1::2], strict=False)]
+    memory = memblock(*spans)
+    taken = direct_map_pages(memory, DirectMap(gigabyte=gigabyte, five_levels=False, buffer=buffer), None)
+    assert not taken & memory.reserved
+    assert taken - RangeSet(r.range for r in memory.regions) == EMPTY
+    assert all(r.start % PAGE_SIZE == 0 and r.size % PAGE_SIZE == 0 for r in taken)
+    assert sum(r.size for r in taken) // PAGE_SIZE <= 2 * len(spans) + 4
+
+
+def test_node_data_without_the_tables_above_it() -> None:
+    """What lies above a node's data counts as its own, but for tables that are known."""
+    tables = RangeSet([MemRange(0x8000, 0xA000)])
+    assert shortened(MemRange(0x4000, 0xA000), tables) == MemRange(0x4000, 0x8000)
+    assert shortened(MemRange(0x8000, 0xA000), tables) == MemRange(0x8000, 0x9000)
+
+
+def test_a_table_in_the_way_of_a_region() -> None:
+    """The region that would cover it lies one step lower."""
+    table = [(0, 0x9FC00, 1), (MIB, 0xE853000, 1), (0xF74A000, 0x27FE0000, 1)]
+    text = x86_log(table, version="7.2.0", initrd=(0x255DA000, 0x27FE0000), node_data=[(0x255AEF80, 0x255DA000)])
+    found = predict_reservation(facts_from_log(parse_boot_log(text, "log"), Asked(("crashkernel=117M",))))
+    tables = [h.range for h in found.early.held if h.what == "page tables"]
+    assert tables == [MemRange(0x253FF000, 0x25400000)]
+    assert [r.start for r in found.regions] == [0x1D000000]
