@@ -1,11 +1,14 @@
 """Roots: a directory, a tar, a single file; absent, not permitted and empty are different answers."""
 
+import bz2
 import gzip
+import lzma
 import os
 import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -144,13 +147,30 @@ def test_something_that_cannot_be_read_at_all(tmp_path: Path) -> None:
             open_sysroot(str(tmp_path / "s"))
 
 
-def test_compressed_files_are_taken_for_tars_and_zeros_are_not(tmp_path: Path) -> None:
-    """A file of zeros is no empty archive."""
+def test_zeros_are_no_empty_archive(tmp_path: Path) -> None:
+    """A file of zeros is a lone file."""
     (tmp_path / "zeros").write_bytes(bytes(10240))
     assert isinstance(open_sysroot(str(tmp_path / "zeros")), FileRoot)
-    (tmp_path / "log.gz").write_bytes(gzip.compress(b"a log"))
-    with pytest.raises(InputError, match=r"log.gz: not a readable tar"):
-        open_sysroot(str(tmp_path / "log.gz"))
+
+
+@pytest.mark.parametrize("packed", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_compressed_file(tmp_path: Path, packed: Callable[[bytes], bytes]) -> None:
+    """One file that was compressed for the way is that file; cut off, it is refused."""
+    data = packed(b"a log\n" * 200)
+    (tmp_path / "log").write_bytes(data)
+    found = open_sysroot(str(tmp_path / "log")).single_file
+    assert found is not None
+    assert found.data == b"a log\n" * 200
+    (tmp_path / "cut").write_bytes(data[: len(data) * 2 // 3])
+    with pytest.raises(InputError, match=r"cut: cannot be unpacked"):
+        open_sysroot(str(tmp_path / "cut"))
+
+
+def test_what_no_one_unpacks(tmp_path: Path) -> None:
+    """Zip and zstd are named instead of being read as text."""
+    (tmp_path / "log.zip").write_bytes(b"PK\x03\x04rest")
+    with pytest.raises(InputError, match=r"log.zip: packed by zip"):
+        open_sysroot(str(tmp_path / "log.zip"))
 
 
 def test_text_of_unknown_origin_loses_no_byte() -> None:

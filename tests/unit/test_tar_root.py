@@ -95,3 +95,12 @@ def test_a_cut_archive_is_an_input_error(tmp_path: Path) -> None:
     (tmp_path / "cut.tar").write_bytes(data[:3000])
     with pytest.raises(InputError):
         open_sysroot(str(tmp_path / "cut.tar")).read_bytes("/proc/big")
+
+
+def test_a_lone_file(tmp_path: Path) -> None:
+    """An archive of one log is that log, unless its name is one of a root's."""
+    lone = archive(tmp_path / "a.tar", {"logs/dmesg.txt": b"a log"}).single_file
+    assert lone is not None
+    assert (lone.name, lone.data) == (f"{tmp_path}/a.tar:logs/dmesg.txt", b"a log")
+    assert archive(tmp_path / "b.tar", {"host/proc/iomem": IOMEM}).single_file is None
+    assert archive(tmp_path / "c.tar", {"dmesg.1": b"a", "dmesg.2": b"b"}).single_file is None

@@ -3,7 +3,8 @@
 Three forms, opened by `open_sysroot`:
     a directory  ``/`` for this machine, or a capture laid out like a root;
     a tar        plain, gzip, xz or bzip2; a single leading folder (as in a sosreport) is seen through;
-    a file       one boot log or one iomem file; it has no names, only `single_file`.
+    a file       one boot log or one iomem file; it has no names, only `single_file`. It may be compressed, or alone in
+                 a tar.
 
 Names are absolute, like ``/proc/iomem``. Not found, not readable and empty are three different answers.
 
@@ -19,6 +20,7 @@ from kexeckit.errors import FileAccessError, InputError, NotPermittedError, Unav
 from kexeckit.system.text import decode_text
 
 _HEAD = 265
+_FOREIGN = ((b"\x28\xb5\x2f\xfd", "zstd"), (b"PK\x03\x04", "zip"), (b"7z\xbc\xaf\x27\x1c", "7-Zip"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +193,14 @@ def open_sysroot(path: str | None) -> Sysroot:
         raise UnavailableError(f"{path!r}: no such file or directory") from error
     if data == b"":
         raise InputError(path, "the file is empty", expected="a directory, a tar, a boot log or an iomem file")
+    packing = next((name for magic, name in _FOREIGN if head.startswith(magic)), None)
+    if packing:
+        raise InputError(path, f"packed by {packing}, which is not read here", remedy="unpack it first")
     if data is not None:
         return FileRoot(SingleFile(path, data))
-    from kexeckit.system.tar_root import TarRoot
+    from kexeckit.system.packed import open_packed
 
-    return TarRoot(path)
+    return open_packed(path, head)
 
 
 def _translated(error: OSError, label: str) -> UnavailableError | NotPermittedError | FileAccessError:

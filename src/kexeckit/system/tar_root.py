@@ -9,6 +9,8 @@ from kexeckit.system.text import decode_text
 
 # No file of /proc or /sys is as large; a sparse member of a few bytes may claim any size.
 _LARGEST = 1 << 28
+# A file below one of these has its name in a root.
+_OF_A_ROOT = {"proc", "sys", "var", "dev", "boot", "sos_commands"}
 
 
 class TarRoot:
@@ -29,6 +31,11 @@ class TarRoot:
             # Each decompressor has errors of its own for damaged data.
             raise InputError(path, f"not a readable tar: {error}", expected="a tar of a root") from error
         self._prefix = _leading_folder(self._members)
+
+    def lone_file(self) -> str | None:
+        """Return the name of the only file in the archive, or None where it is not the only one or a root's."""
+        files = [name for name, member in self._members.items() if member.isfile()]
+        return files[0] if len(files) == 1 and not _OF_A_ROOT.intersection(files[0].split("/")) else None
 
     def _member(self, name: str) -> tarfile.TarInfo:
         wanted = f"{self._prefix}{name.lstrip('/')}"
