@@ -138,3 +138,25 @@ def test_such_a_word_in_the_boot_itself_is_an_answer() -> None:
     text = log(cmdline="nokaslr numa=off crashkernel=256M")
     assert starts(predict(text)) == [0xAE000000]
     assert starts(predict(text, "crashkernel=128M")) == [0xB6000000]
+
+
+@pytest.mark.parametrize(
+    ("words", "areas"),
+    [
+        (("crashkernel=256M", "crashkernel=100M,cma"), [(0xA7C00000, 100)]),
+        (("crashkernel=256M", "crashkernel=1G,cma"), [(0x6E000000, 1024)]),
+        (("crashkernel=1G", "crashkernel=2G,cma"), [(0x3E000000, 1024), (0x1E000000, 512)]),
+    ],
+)
+def test_areas_of_the_crash_kernel_itself(words: tuple[str, ...], areas: list[tuple[int, int]]) -> None:
+    """,cma gets up to four areas, halved until they fit."""
+    found = predict(x86_log(pc_table(), version="7.2.0"), *words)
+    assert [(r.start, r.size // MIB) for r in found.regions if r.kind == "cma"][: len(areas)] == areas
+
+
+def test_areas_of_the_crash_kernel_without_a_region() -> None:
+    """They are reserved even where the region itself found no room."""
+    found = predict(x86_log(pc_table(), version="7.2.0"), "crashkernel=3040M", "crashkernel=64M,cma")
+    assert found.outcome == "failed"
+    assert [(r.kind, r.start) for r in found.regions] == [("cma", 0xBAC00000)]
+    assert any(reason.about == "cma" for reason in explain(found))

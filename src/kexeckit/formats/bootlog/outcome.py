@@ -21,6 +21,9 @@ _PROBLEM = re.compile(
     r"cannot (?:allocate|reserve) crashkernel.*|Cannot reserve \d+MB crashkernel low.*|"
     r"Memory value expected.*|Ignoring crashkernel for a Xen PV domain)"
 )
+_FAILED = re.compile(
+    r"^(?:crashkernel reservation failed|cannot allocate crashkernel|Cannot reserve \d+MB crashkernel)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,12 @@ def logged_regions(log: BootLog) -> tuple[LoggedRegion, ...]:
             kind = "low" if exact[1] else "main"
             out.append(LoggedRegion(start, max(end - start, 0), kind, exact=True, line=line.number))
     return tuple(out)
+
+
+def search_line(log: BootLog) -> int | None:
+    """Return the number of the first line that tells how the search for a region went, or None."""
+    failed = next((line.number for line, _ in log.matches(_FAILED)), None)
+    return min((n for n in (failed, *(r.line for r in logged_regions(log))) if n is not None), default=None)
 
 
 def logged_problems(log: BootLog) -> tuple[str, ...]:

@@ -17,10 +17,11 @@ from kexeckit.kernel.crashkernel.facts import Held, ReservationInput
 from kexeckit.kernel.memblock import Memblock
 from kexeckit.memory.range import MemRange, clip
 from kexeckit.memory.rangeset import RangeSet
-from kexeckit.memory.units import GIB, align_down, align_up
+from kexeckit.memory.units import GIB, PAGE_SIZE, align_down, align_up
 
 _X86 = ("x86_64", "i386")
 _NO_END = 1 << 64
+_CRASH_AREAS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,32 @@ def with_cma(memory: Memblock, facts: ReservationInput) -> tuple[Memblock, list[
             memory = memory.reserve((span,))
             out.append(Held(span, "CMA area", "cma=", "cma"))
     return memory, out
+
+
+def crash_areas(memory: Memblock, size: int, facts: ReservationInput) -> list[MemRange]:
+    """Return the areas that ``crashkernel=...,cma`` gets: up to four, smaller ones where a large one finds no room.
+
+    Args:
+        memory: memblock once the crash kernel's regions are reserved.
+        size: Bytes asked for.
+        facts: The machine.
+
+    Source: kernel/crash_reserve.c, reserve_crashkernel_cma().
+    """
+    out: list[MemRange] = []
+    wanted, got = align_up(size, PAGE_SIZE), 0
+    while got < size and len(out) < _CRASH_AREAS:
+        one = CmaRequest(align_up(wanted, facts.rules.cma_align), 0, _NO_END, fixed=False)
+        at = _place(memory, one, facts, None)
+        if at is not None:
+            out.append(MemRange.from_size(at, one.size))
+            memory = memory.reserve(out[-1:])
+            got += wanted
+        elif wanted <= PAGE_SIZE:
+            break
+        else:
+            wanted = align_up(wanted // 2, PAGE_SIZE)
+    return out
 
 
 def cma_variants(facts: ReservationInput) -> list[tuple[str, ReservationInput]]:

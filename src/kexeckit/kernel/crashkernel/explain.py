@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from kexeckit.kernel.crashkernel.advice import fits, linear_map, user_space
 from kexeckit.kernel.crashkernel.doubt import upper_bound
-from kexeckit.kernel.crashkernel.predict import Reservation
+from kexeckit.kernel.crashkernel.predict import NOT_DETERMINED, Reservation
 from kexeckit.kernel.crashkernel.search import Attempt, Tried, tried
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.units import format_size
@@ -17,7 +17,7 @@ class Reason:
 
     Attributes:
         about: ``request``, ``message``, ``parameter``, ``total``, ``search``, ``bound``, ``doubt``, ``fits``,
-            ``user-space``, ``linear-map``, ``note``.
+            ``user-space``, ``linear-map``, ``note``, ``cma``.
         text: In words.
         finding: The user should act on it.
         attempt: The search that it is about, or None.
@@ -74,6 +74,10 @@ def _search(found: Reservation) -> Iterator[Reason]:
     for part, region in (("main", found.placement.main), ("low", found.placement.low)):
         if region:
             yield Reason("bound", _bound(found, part, region))
+    areas = [r.size for r in found.regions if r.kind == "cma" and r.start is not None]
+    if found.request.cma and found.outcome != NOT_DETERMINED:
+        text = f"{format_size(found.request.cma)} asked for, {format_size(sum(areas))} in {len(areas)} areas"
+        yield Reason("cma", f"CMA: {text}", finding=not areas)
 
 
 def _encryption(extra: int) -> str:

@@ -26,7 +26,7 @@ from kexeckit.formats.bootlog.early import (
 )
 from kexeckit.formats.bootlog.efi import booted_by_efi, efi_map, efi_tables
 from kexeckit.formats.bootlog.memblock_debug import MemblockStep, memblock_steps
-from kexeckit.formats.bootlog.outcome import logged_regions
+from kexeckit.formats.bootlog.outcome import search_line
 from kexeckit.kernel.crashkernel.boot_services import ASSUMED, boot_services
 from kexeckit.kernel.crashkernel.efi_image import efi_image
 from kexeckit.kernel.crashkernel.facts import Held
@@ -161,8 +161,8 @@ def _brk(log: BootLog) -> MemRange | None:
 def _cma_before(log: BootLog, rules: CrashRules) -> list[Taken]:
     if not rules.cma_first:
         return []
-    regions = logged_regions(log)
-    last = min((r.line for r in regions), default=None)
+    # What is printed behind is the crash kernel's own.
+    last = search_line(log)
     return [t for t in cma_areas(log) if last is None or t.line < last]
 
 

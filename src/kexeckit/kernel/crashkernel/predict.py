@@ -7,6 +7,7 @@ find_random_phys_addr(); boot services memory: arch/x86/platform/efi/quirks.c, e
 from dataclasses import dataclass, replace
 
 from kexeckit.kernel.crashkernel.boot_services import without_assumed
+from kexeckit.kernel.crashkernel.cma import crash_areas
 from kexeckit.kernel.crashkernel.doubt import Candidate, Doubt, doubts
 from kexeckit.kernel.crashkernel.early import EarlyMemory, early_memory
 from kexeckit.kernel.crashkernel.facts import ReservationInput
@@ -98,10 +99,11 @@ def _searched(blank: Reservation) -> Reservation:
     serious = any(d.decides for d in found)
     candidates = tuple(c for d in found for c in d.candidates)
     if placement.main is None and not serious:
+        # ,cma is reserved even so.
         failed = replace(blank, outcome=FAILED, problem=placement.problem, placement=placement)
-        return replace(failed, doubts=found, candidates=candidates)
+        return replace(failed, doubts=found, candidates=candidates, regions=_cma_regions(blank, placement, known=True))
     unsure = frozenset(part for d in found if d.decides for part in d.parts)
-    regions = _regions(placement, request, facts, unsure)
+    regions = (*_regions(placement, request, facts, unsure), *_cma_regions(blank, placement, known=not serious))
     outcome = NOT_DETERMINED if serious else RESERVED
     return replace(blank, outcome=outcome, regions=regions, candidates=candidates, doubts=found, placement=placement)
 
@@ -116,13 +118,21 @@ def _regions(
         out.append(CrashRegion(start, placement.low.size, "low", "Crash kernel"))
     start = None if main is None or "main" in unsure else main.start
     out.append(CrashRegion(start, main.size if main else request.size, "main", "Crash kernel"))
-    if request.cma:
-        out.append(CrashRegion(None, request.cma, "cma", ""))
     if main is None and request.high:
         low = low_size(request, facts.rules, facts.limits, 1 << 63)
         if low:
             out.insert(0, CrashRegion(None, low, "low", "Crash kernel"))
     return tuple(out)
+
+
+def _cma_regions(blank: Reservation, placement: Placement, *, known: bool) -> tuple[CrashRegion, ...]:
+    if not blank.request.cma:
+        return ()
+    if not known:
+        return (CrashRegion(None, blank.request.cma, "cma", ""),)
+    memory = blank.early.memory.reserve(r for r in (placement.main, placement.low) if r)
+    areas = crash_areas(memory, blank.request.cma, blank.facts)
+    return tuple(CrashRegion(a.start, a.size, "cma", "") for a in areas)
 
 
 def _unmodelled(blank: Reservation) -> Reservation:
