@@ -7,6 +7,7 @@ from random import Random
 
 from measure import best_seconds
 
+from kexeckit.kernel.crashkernel.direct_map import DirectMap
 from kexeckit.kernel.crashkernel.facts import Held, ReservationInput
 from kexeckit.kernel.crashkernel.predict import predict_reservation
 from kexeckit.kernel.crashkernel.rules import crash_rules
@@ -19,6 +20,7 @@ GIB = 1 << 30
 MACHINES = 10_000
 ALLOWED_MS = 5.0
 RANGES = (10, 100, 1000, 3000, 10_000)
+_MAPPING = DirectMap(gigabyte=True, five_levels=False, buffer=12)
 VERSIONS = ("4.18", "5.10", "5.15", "6.1", "6.6", "6.12", "7.2")
 SPECS = (
     "crashkernel=256M",
@@ -41,7 +43,9 @@ def machine(random: Random) -> ReservationInput:
     half = (4 + above // 2) * GIB
     nodes = ((0, MemRange(0, half)), (1, MemRange(half, (5 + above) * GIB)))
     held = (Held(MemRange(16 * MIB, 64 * MIB), "kernel image", ""), Held(MemRange(200 * MIB, 230 * MIB), "initrd", ""))
-    return ReservationInput(rules, random.choice(SPECS), table=make_table(table), nodes=nodes, held=held)
+    return ReservationInput(
+        rules, random.choice(SPECS), table=make_table(table), nodes=nodes, held=held, direct_map=_MAPPING
+    )
 
 
 def fragmented(count: int) -> ReservationInput:
@@ -50,7 +54,7 @@ def fragmented(count: int) -> ReservationInput:
     starts = [4 * GIB + n * 64 * MIB for n in range(count)]
     table = [(MIB, 512 * MIB, 1), *((s, s + 48 * MIB, 1) for s in starts)]
     held = tuple(Held(MemRange(s + 8 * MIB, s + 24 * MIB), "something", "") for s in starts)
-    return ReservationInput(rules, "crashkernel=384M", table=make_table(table), held=held)
+    return ReservationInput(rules, "crashkernel=384M", table=make_table(table), held=held, direct_map=_MAPPING)
 
 
 def many() -> float:
