@@ -27,7 +27,7 @@ from kexeckit.memory.units import MIB
 from kexeckit.system.reservation_input import read_reservation_input
 from kexeckit.system.sysroot import DirectoryRoot, FileRoot, SingleFile, Sysroot
 
-__all__ = ["CrashBoot", "CrashCampaign", "CrashCase", "crash_campaign"]
+__all__ = ["CrashBoot", "CrashCampaign", "CrashCase", "boot_crash_case", "crash_campaign"]
 
 Regions = tuple[tuple[int, int], ...]
 
@@ -124,7 +124,7 @@ class CrashCampaign(Campaign[CrashCase, GuestReport | None, CrashBoot]):
 
     def boot(self, case: CrashCase, shared: GuestReport | None) -> CrashBoot:
         """Boot with words, and compare the predictions."""
-        report = _run(case.suite, case.machine, case.words)
+        report = boot_crash_case(case)
         tree = parse_iomem(report.text("iomem"), "the guest's iomem")
         observed = tuple((r.start, r.size) for r in tree.crash_regions())
         predicted = list(_predictions(case.machine, report, case.words, shared, observed))
@@ -166,6 +166,15 @@ def crash_campaign(count: int, seed: int, arch: str = "x86_64") -> Iterator[Cras
     """
     campaign = CrashCampaign(arch)
     yield from run_cases(campaign, campaign.draw(count, seed))
+
+
+def boot_crash_case(case: CrashCase) -> GuestReport:
+    """Boot a case and return what the guest reports.
+
+    Raises:
+        UnavailableError: The guest did not come as far.
+    """
+    return _run(case.suite, case.machine, case.words)
 
 
 def _predictions(
