@@ -76,8 +76,9 @@ def _search(found: Reservation) -> Iterator[Reason]:
             yield Reason("bound", _bound(found, part, region))
     areas = [r.size for r in found.regions if r.kind == "cma" and r.start is not None]
     if found.request.cma and found.outcome != NOT_DETERMINED:
-        text = f"{format_size(found.request.cma)} asked for, {format_size(sum(areas))} in {len(areas)} areas"
-        yield Reason("cma", f"CMA: {text}", finding=not areas)
+        count = "1 area" if len(areas) == 1 else f"{len(areas)} areas"
+        text = f"CMA: {format_size(found.request.cma)} asked for, {format_size(sum(areas))} in {count}"
+        yield Reason("cma", text, finding=not areas)
 
 
 def _encryption(extra: int) -> str:
