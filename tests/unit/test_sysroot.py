@@ -166,6 +166,14 @@ def test_a_compressed_file(tmp_path: Path, packed: Callable[[bytes], bytes]) -> 
         open_sysroot(str(tmp_path / "cut"))
 
 
+def test_damaged_bytes_of_a_compressed_file(tmp_path: Path) -> None:
+    """Each library has errors of its own; all are the input's fault."""
+    path = tmp_path / "log.gz"
+    path.write_bytes(b"\x1f\x8b\x08\0\0\0\0\0\0\x03\0" + b"\xff" * 40)
+    with pytest.raises(InputError, match=r"log.gz: cannot be unpacked"):
+        open_sysroot(str(path))
+
+
 def test_what_no_one_unpacks(tmp_path: Path) -> None:
     """Zip and zstd are named instead of being read as text."""
     (tmp_path / "log.zip").write_bytes(b"PK\x03\x04rest")

@@ -8,6 +8,7 @@ sosreport.tar.xz    a root
 import bz2
 import gzip
 import lzma
+import zlib
 from typing import IO, cast
 
 from kexeckit.errors import InputError
@@ -51,7 +52,7 @@ def _unpacked(path: str, head: bytes) -> bytes | None:
             if not first or first[_MAGIC] == b"ustar":
                 return None
             rest = file.read(_LARGEST)
-        except (OSError, EOFError, lzma.LZMAError, ValueError) as error:
+        except (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError) as error:
             raise InputError(path, f"cannot be unpacked: {error}", expected="a whole file") from error
     if len(rest) == _LARGEST:
         raise InputError(path, f"unpacks to more than {_LARGEST} bytes", expected="a boot log or a tar of a root")
