@@ -69,8 +69,6 @@ _NUMBERS = {
 _RUNTIME, _WB, _MORE_RELIABLE, _SP = 1 << 63, 1 << 3, 1 << 16, 1 << 18
 _FLAGS = {"RUN": _RUNTIME, "RT": _RUNTIME, "WB": _WB, "MR": _MORE_RELIABLE, "SP": _SP}
 
-BOOT_SERVICES = (3, 4)
-
 
 @dataclass(frozen=True, slots=True)
 class EfiMapEntry:

@@ -42,6 +42,9 @@ _CHANGE = re.compile(
 _ARROW = re.compile(r"^\s*\(?([^()=]*?)\)?\s*==>\s*\(?([^()]*?)\)?\s*$")
 _NODE = re.compile(r"^\s*node\s+(\d+):\s*\[\s*mem\s+0x([0-9a-f]+)\s*-\s*0x([0-9a-f]{1,16})\s*\]", re.IGNORECASE)
 _NODE_PFN = re.compile(r"^\s*(\d+):\s*0x([0-9a-f]{1,13})\s*->\s*0x([0-9a-f]{1,13})", re.IGNORECASE)
+_HEADER_TEXT = "the line 'BIOS-provided physical RAM map:'"
+_NODES_TEXT = "the line 'Early memory node ranges'"
+_MORE = "at least one more message"
 _NODES_BEGIN = re.compile(r"^(?:Early memory node ranges|early_node_map\[)")
 _COUNTED = re.compile(r"^Memory: \d+k/(\d+)k available \((?:\d+k kernel code, (\d+)k absent)?", re.IGNORECASE)
 _NUMBERED = re.compile(r"(?:.*\()?type[ -](\d+)\)?", re.IGNORECASE)
@@ -122,19 +125,9 @@ def firmware_table(log: BootLog) -> tuple[TableEntry, ...]:
     if not entries:
         return ()
     if not log.find(_HEADER) and entries[0].start:
-        raise InputError(
-            log.source,
-            "the log begins inside the firmware's memory map",
-            expected="the line 'BIOS-provided physical RAM map:' before it",
-            line=entries[0].line,
-        )
+        raise _cut(log, "begins", "the firmware's memory map", entries[0].line, f"{_HEADER_TEXT} before it")
     if log.lines[-1].number == entries[-1].line:
-        raise InputError(
-            log.source,
-            "the log ends inside the firmware's memory map",
-            expected="at least one more message",
-            line=entries[-1].line,
-        )
+        raise _cut(log, "ends", "the firmware's memory map", entries[-1].line, _MORE)
     return entries
 
 
@@ -178,20 +171,14 @@ def whole_node_ranges(log: BootLog) -> tuple[NodeRange, ...]:
     if not found:
         return ()
     if not any(line.number < found[0].line for line, _ in log.matches(_NODES_BEGIN)):
-        raise InputError(
-            log.source,
-            "the log begins inside the early memory node ranges",
-            expected="the line 'Early memory node ranges' before them",
-            line=found[0].line,
-        )
+        raise _cut(log, "begins", "the early memory node ranges", found[0].line, f"{_NODES_TEXT} before them")
     if log.lines[-1].number == found[-1].line:
-        raise InputError(
-            log.source,
-            "the log ends inside the early memory node ranges",
-            expected="at least one more message",
-            line=found[-1].line,
-        )
+        raise _cut(log, "ends", "the early memory node ranges", found[-1].line, _MORE)
     return found
+
+
+def _cut(log: BootLog, how: str, what: str, line: int, expected: str) -> InputError:
+    return InputError(log.source, f"the log {how} inside {what}", expected=expected, line=line)
 
 
 def counted_memory(log: BootLog) -> tuple[int, int] | None:

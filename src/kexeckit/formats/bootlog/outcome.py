@@ -16,11 +16,6 @@ _MB = re.compile(r"^(?:kexec\w*: )?Reserving (\d+)MB of (low )?memory at (\d+)MB
 _RANGE = re.compile(
     r"^crashkernel(?: (low) memory)?:? reserved: 0x([0-9a-f]{1,16}) ?- ?0x([0-9a-f]{1,16})", re.IGNORECASE
 )
-_PROBLEM = re.compile(
-    r"^(?:crashkernel: .*|crahskernel: .*|crashkernel size resulted in zero bytes|crashkernel reservation failed.*|"
-    r"cannot (?:allocate|reserve) crashkernel.*|Cannot reserve \d+MB crashkernel low.*|"
-    r"Memory value expected.*|Ignoring crashkernel for a Xen PV domain)"
-)
 _FAILED = re.compile(
     r"^(?:crashkernel reservation failed|cannot allocate crashkernel|Cannot reserve \d+MB crashkernel)"
 )
@@ -65,8 +60,3 @@ def search_line(log: BootLog) -> int | None:
     """Return the number of the first line that tells how the search for a region went, or None."""
     failed = next((line.number for line, _ in log.matches(_FAILED)), None)
     return min((n for n in (failed, *(r.line for r in logged_regions(log))) if n is not None), default=None)
-
-
-def logged_problems(log: BootLog) -> tuple[str, ...]:
-    """Return what the kernel said about a crashkernel= that it did not serve."""
-    return tuple(line.text for line, _ in log.matches(_PROBLEM) if not _RANGE.match(line.text))

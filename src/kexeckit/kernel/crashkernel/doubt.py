@@ -17,7 +17,7 @@ from kexeckit.kernel.crashkernel.cma import cma_variants
 from kexeckit.kernel.crashkernel.early import EarlyMemory, early_memory
 from kexeckit.kernel.crashkernel.facts import KernelImage, ReservationInput
 from kexeckit.kernel.crashkernel.request import Request
-from kexeckit.kernel.crashkernel.search import Placement, place
+from kexeckit.kernel.crashkernel.search import Attempt, Placement, place
 from kexeckit.kernel.crashkernel.words import unmodelled
 from kexeckit.kernel.memblock import fit
 from kexeckit.memory.range import MemRange
@@ -100,12 +100,17 @@ def upper_bound(early: EarlyMemory, placement: Placement, part: str, region: Mem
     Returns:
         Address and ``window`` (the window ends there), ``end of RAM`` or the name of what is held there.
     """
-    window = next(a.window.range for a in reversed(placement.attempts) if a.part == part and a.found is not None)
+    window = _found(placement, part).window.range
     room = next(f for f in early.memory.free() if f.range.contains(region))
     if window.end <= room.range.end:
         return window.end, "window"
     holder = next((h.what for h in early.held if h.range.start <= room.range.end < h.range.end), "")
     return room.range.end, holder or "end of RAM"
+
+
+def _found(placement: Placement, part: str) -> Attempt:
+    # The search that a region comes from.
+    return next(a for a in reversed(placement.attempts) if a.part == part and a.found is not None)
 
 
 def _firmware(facts: ReservationInput, early: EarlyMemory, placement: Placement) -> Doubt | None:
@@ -137,7 +142,7 @@ def _firmware(facts: ReservationInput, early: EarlyMemory, placement: Placement)
 
 def _lower_rooms(early: EarlyMemory, placement: Placement, part: str, region: MemRange) -> list[Candidate]:
     # Where boot services memory fills the room that the region is in, the next lower one is taken.
-    attempt = next(a for a in reversed(placement.attempts) if a.part == part and a.found is not None)
+    attempt = _found(placement, part)
     align = attempt.window.align
     rows = []
     for free in early.memory.free():
@@ -234,7 +239,7 @@ def _initrd(facts: ReservationInput, placement: Placement) -> Doubt | None:
 
 
 def _room_end(facts: ReservationInput, placement: Placement, part: str, region: MemRange) -> int:
-    window = next(a.window.range for a in reversed(placement.attempts) if a.part == part and a.found is not None)
+    window = _found(placement, part).window.range
     return min(window.end, max((r.range.end for r in facts.regions), default=region.end))
 
 
