@@ -68,13 +68,13 @@ lab-placer:      ## the choices of kexec_file_load on N machines
 
 lab-words: N := 100000
 lab-words: env system ## the words and memblock beside the kernel's own code, compiled; N command lines
-	$(RUN) python -m kexeckit.lab.kernel_code -n $(N) --seed $(SEED) $(ARGS)
+	$(RUN) python -m kexeckit.lab.dev.kernel_code -n $(N) --seed $(SEED) $(ARGS)
 
 golden: env system ## the golden captures anew, from guests; then read the difference
-	$(RUN) python -m kexeckit.lab.golden tests/golden/captures
+	$(RUN) python -m kexeckit.lab.dev.golden tests/golden/captures
 	$(RUN) pytest -q tests/golden/test_captures.py --update-golden
 boottime: env system ## how long a boot to a report takes
-	$(RUN) python -m kexeckit.lab.boottime $(ARGS)
+	$(RUN) python -m kexeckit.lab.dev.boottime $(ARGS)
 
 clean:           ## remove what was built; the lab's cache of kernels stays
 	rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

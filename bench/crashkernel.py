@@ -7,12 +7,12 @@ from random import Random
 
 from measure import best_seconds
 
-from kexeckit.kernel.crashkernel.direct_map import DirectMap
-from kexeckit.kernel.crashkernel.facts import Held, ReservationInput
-from kexeckit.kernel.crashkernel.predict import predict_reservation
-from kexeckit.kernel.crashkernel.rules import crash_rules
-from kexeckit.kernel.e820 import make_table
-from kexeckit.kernel.version import parse_kernel_version
+from kexeckit.kernel.behaviour.reservation import crash_rules
+from kexeckit.kernel.boot.direct_map import DirectMap
+from kexeckit.kernel.boot.e820 import make_table
+from kexeckit.kernel.reservation.facts import Held, ReservationInput
+from kexeckit.kernel.reservation.predict import predict_reservation
+from kexeckit.machine.version import parse_kernel_version
 from kexeckit.memory.range import MemRange
 
 MIB = 1 << 20

@@ -3,13 +3,13 @@
 import sys
 import time
 
-from kexeckit.kernel.memblock import Region
-from kexeckit.kernel.version import parse_kernel_version
-from kexeckit.kernel.zones.behaviour import zone_behaviour_of
+from kexeckit.kernel.behaviour.zones import zone_behaviour_of
+from kexeckit.kernel.boot.memblock import Region
 from kexeckit.kernel.zones.limits import ArchFacts
 from kexeckit.kernel.zones.machine import ZoneMachine
 from kexeckit.kernel.zones.parameters import parse_zone_parameters
 from kexeckit.kernel.zones.predict import predict_zones
+from kexeckit.machine.version import parse_kernel_version
 from kexeckit.memory.range import MemRange
 
 MIB = 1 << 20

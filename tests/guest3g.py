@@ -1,8 +1,8 @@
 """The guest whose addresses were recorded on real kernels: 3 GiB, 256 MiB crash kernel, one CPU."""
 
-from kexeckit.kernel.behaviour import behaviour_of
-from kexeckit.kernel.file_load_inputs import FileLoadKernel, FileLoadMachine, X86Image
-from kexeckit.kernel.version import parse_kernel_version
+from kexeckit.kernel.behaviour.loading import behaviour_of
+from kexeckit.kernel.load.file_load_inputs import FileLoadKernel, FileLoadMachine, X86Image
+from kexeckit.machine.version import parse_kernel_version
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.resource import Resource, ResourceTree
 

@@ -8,7 +8,7 @@ from typing import Any
 from kexeckit.errors import KexeckitError
 from kexeckit.formats.bootlog.boot import parse_boot_log
 from kexeckit.formats.bootlog.outcome import logged_regions
-from kexeckit.kernel.crashkernel.predict import Reservation, predict_reservation
+from kexeckit.kernel.reservation.predict import Reservation, predict_reservation
 from kexeckit.memory.units import MIB
 from kexeckit.system.reservation_input import read_reservation_input
 from kexeckit.system.sysroot import FileRoot, SingleFile

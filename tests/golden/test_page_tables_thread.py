@@ -3,7 +3,7 @@
 import pytest
 
 from guest3g import CRASH, MACHINE
-from kexeckit.kernel.behaviour import behaviour_of
+from kexeckit.kernel.behaviour.loading import behaviour_of
 from kexeckit.kernel.page_tables.build import build_tables
 from kexeckit.kernel.page_tables.calls import kernel_calls
 from kexeckit.kernel.page_tables.control_pages import CrashControlPages, crash_control_pages
@@ -13,7 +13,7 @@ from kexeckit.kernel.page_tables.geometry import LEAF_1G, LEAF_2M, TableFormat, 
 from kexeckit.kernel.page_tables.kernel_count import count_kernel_tables
 from kexeckit.kernel.page_tables.rule import kernel_rule
 from kexeckit.kernel.page_tables.walk import walk_tables
-from kexeckit.kernel.version import parse_kernel_version
+from kexeckit.machine.version import parse_kernel_version
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.resource import Resource, ResourceTree

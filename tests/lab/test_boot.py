@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kexeckit.errors import UnavailableError
-from kexeckit.lab.boottime import measure_boot
+from kexeckit.lab.dev.boottime import measure_boot
 from kexeckit.lab.guest import Guest
 from kexeckit.lab.image import GuestImage
 from kexeckit.lab.machine import Machine, NumaNode

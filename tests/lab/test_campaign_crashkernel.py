@@ -2,7 +2,7 @@
 
 import pytest
 
-from kexeckit.lab.campaign_crashkernel import crash_campaign
+from kexeckit.lab.dev.campaign_crashkernel import crash_campaign
 
 pytestmark = pytest.mark.lab
 

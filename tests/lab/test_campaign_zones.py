@@ -2,8 +2,8 @@
 
 import pytest
 
-from kexeckit.lab.campaign_mirror import run_mirror_campaign
-from kexeckit.lab.campaign_zones import run_campaign
+from kexeckit.lab.dev.campaign_mirror import run_mirror_campaign
+from kexeckit.lab.dev.campaign_zones import run_campaign
 
 pytestmark = pytest.mark.lab
 

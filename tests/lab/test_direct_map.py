@@ -7,9 +7,9 @@ from itertools import pairwise
 import pytest
 
 from kexeckit.formats.bootlog.boot import parse_boot_log
-from kexeckit.kernel.crashkernel.early import early_memory
-from kexeckit.kernel.crashkernel.from_log import Asked, facts_from_log
-from kexeckit.lab.campaign_crashkernel import CrashCampaign, CrashCase, boot_crash_case
+from kexeckit.kernel.reservation.early import early_memory
+from kexeckit.kernel.reservation.from_log import Asked, facts_from_log
+from kexeckit.lab.dev.campaign_crashkernel import CrashCampaign, CrashCase, boot_crash_case
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 

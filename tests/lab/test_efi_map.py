@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from kexeckit.formats.iomem import parse_iomem
-from kexeckit.kernel.crashkernel.predict import predict_reservation
-from kexeckit.lab.golden import MACHINES, make_capture
+from kexeckit.kernel.reservation.predict import predict_reservation
+from kexeckit.lab.dev.golden import MACHINES, make_capture
 from kexeckit.system.reservation_input import read_reservation_input
 from kexeckit.system.sysroot import DirectoryRoot
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kexeckit.formats.elfcorehdr import PT_LOAD, parse_program_headers
-from kexeckit.lab import hotplug_guest
+from kexeckit.lab.dev import hotplug_guest
 from kexeckit.lab.guest import Guest
 from kexeckit.lab.machine import Machine
 from kexeckit.lab.packages import fetch_kernel

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from kexeckit.errors import UnavailableError
-from kexeckit.lab.kernel_code import compare_layouts, compare_words
-from kexeckit.lab.kernel_code_build import ARCHES, KernelCode, build_code
-from kexeckit.lab.kernel_source import KernelSource, fetch_source
+from kexeckit.lab.dev.kernel_code import compare_layouts, compare_words
+from kexeckit.lab.dev.kernel_code_build import ARCHES, KernelCode, build_code
+from kexeckit.lab.dev.kernel_source import KernelSource, fetch_source
 
 pytestmark = pytest.mark.lab
 

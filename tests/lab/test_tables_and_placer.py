@@ -2,10 +2,10 @@
 
 import pytest
 
-from kexeckit.lab.campaign_placer import run_placer_campaign
-from kexeckit.lab.campaign_tables import TablesCase, run_tables_case
+from kexeckit.lab.dev.campaign_placer import run_placer_campaign
+from kexeckit.lab.dev.campaign_tables import TablesCase, run_tables_case
+from kexeckit.lab.dev.placer_cases import PlacerMachine
 from kexeckit.lab.packages import SUITES
-from kexeckit.lab.placer_cases import PlacerMachine
 from kexeckit.memory.units import GIB
 
 pytestmark = pytest.mark.lab

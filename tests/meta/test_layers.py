@@ -1,6 +1,6 @@
 """Imports go one way, pure packages stay pure, and only the command line talks to the user.
 
-cli -> lab, fleet, dump, render -> system -> plan -> kernel -> formats -> memory -> errors
+cli -> lab, fleet, dump, render -> system -> plan -> kernel -> machine -> formats -> memory -> errors
                                              plan -> purgatory -> errors
 """
 
@@ -14,29 +14,41 @@ from source_tree import Module, imports, modules
 
 # A package may import one of a lower rank, or itself.
 RANK = {
-    "__main__": 9,
-    "cli": 8,
-    "lab": 7,
-    "fleet": 7,
-    "dump": 7,
-    "render": 7,
-    "system": 6,
-    "plan": 5,
+    "__main__": 10,
+    "cli": 9,
+    "lab": 8,
+    "fleet": 8,
+    "dump": 8,
+    "render": 8,
+    "system": 7,
+    "plan": 6,
     "purgatory": 2,
-    "kernel": 4,
+    "kernel": 5,
     "formats": 3,
+    "machine": 4,
     "memory": 2,
     "errors": 1,
     "": 0,
 }
-PURE = ("memory", "formats", "kernel", "plan", "render")
+PURE = ("memory", "formats", "machine", "kernel", "plan", "render")
 # Files, processes, clock, chance, machine: none of it in a pure package.
 EFFECTS = """
 asyncio ctypes datetime fcntl fileinput getpass glob io locale logging mmap multiprocessing os
 pathlib platform pwd random resource secrets select selectors shutil signal socket ssl subprocess
 sys tarfile tempfile threading time urllib uuid zipfile
 """
-STANDARD_LIBRARY_ONLY = ("memory", "formats", "kernel", "plan", "purgatory", "system", "render", "cli", "errors")
+STANDARD_LIBRARY_ONLY = (
+    "memory",
+    "formats",
+    "machine",
+    "kernel",
+    "plan",
+    "purgatory",
+    "system",
+    "render",
+    "cli",
+    "errors",
+)
 # Where a module may be a developer's tool, run as `python -m`: those with a main block speak for themselves.
 WITH_TOOLS = ("lab", "purgatory", "__main__")
 SOURCES = modules("src")

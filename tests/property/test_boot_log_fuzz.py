@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from bootlogs import pc_table, x86_log
 from kexeckit.errors import KexeckitError
-from kexeckit.kernel.crashkernel.explain import explain
-from kexeckit.kernel.crashkernel.predict import predict_reservation
+from kexeckit.kernel.reservation.explain import explain
+from kexeckit.kernel.reservation.predict import predict_reservation
 from kexeckit.render.crashkernel import crashkernel_document, render_crashkernel
 from kexeckit.system.reservation_input import read_reservation_input
 from kexeckit.system.sysroot import FileRoot, SingleFile

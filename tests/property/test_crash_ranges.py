@@ -2,7 +2,7 @@
 
 from hypothesis import given
 
-from kexeckit.kernel.crash_ranges import exclude_range
+from kexeckit.kernel.load.crash_ranges import exclude_range
 from kexeckit.memory.range import MemRange
 from strategies import TOY, range_sets, ranges
 

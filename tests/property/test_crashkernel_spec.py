@@ -15,9 +15,9 @@ from kexeckit.formats.crashkernel_spec import (
     format_crashkernel,
     parse_crashkernel,
 )
-from kexeckit.kernel.crashkernel.request import evaluate
-from kexeckit.kernel.crashkernel.rules import crash_rules
-from kexeckit.kernel.version import parse_kernel_version
+from kexeckit.kernel.behaviour.reservation import crash_rules
+from kexeckit.kernel.reservation.request import evaluate
+from kexeckit.machine.version import parse_kernel_version
 
 SIZES = st.one_of(
     st.integers(0, (1 << 64) - 1),

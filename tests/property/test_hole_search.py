@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kexeckit.kernel.hole_search import BufferNeed, find_hole
+from kexeckit.kernel.load.hole_search import BufferNeed, find_hole
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.units import PAGE_SIZE
 from strategies import ranges

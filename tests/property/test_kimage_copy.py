@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kexeckit.kernel.kimage import indirection_pages
-from kexeckit.kernel.kimage_pages import LoadedImage, load_normal_image
+from kexeckit.kernel.load.kimage import indirection_pages
+from kexeckit.kernel.load.kimage_pages import LoadedImage, load_normal_image
 from kexeckit.memory.range import MemRange
 from strategies import range_sets
 

@@ -5,8 +5,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kexeckit.kernel.e820 import E820Entry, can_sanitize, sanitized
-from kexeckit.kernel.memblock import Memblock, Region
+from kexeckit.kernel.boot.e820 import E820Entry, can_sanitize, sanitized
+from kexeckit.kernel.boot.memblock import Memblock, Region
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 from strategies import TOY, range_sets, ranges

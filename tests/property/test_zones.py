@@ -5,13 +5,13 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kexeckit.kernel.memblock import Region
-from kexeckit.kernel.version import parse_kernel_version
-from kexeckit.kernel.zones.behaviour import zone_behaviour_of
+from kexeckit.kernel.behaviour.zones import zone_behaviour_of
+from kexeckit.kernel.boot.memblock import Region
 from kexeckit.kernel.zones.limits import ArchFacts, zone_limits
 from kexeckit.kernel.zones.machine import ZoneMachine
 from kexeckit.kernel.zones.parameters import CoreSize, ZoneParameters
 from kexeckit.kernel.zones.predict import ZonePrediction, predict_zones
+from kexeckit.machine.version import parse_kernel_version
 from kexeckit.memory.range import MemRange
 from zone_oracle import Region as PlainRegion
 from zone_oracle import Words, Zones, zones

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from bootlogs import MIB, x86_log
 from kexeckit.formats.sysfs_crash import EfiDescriptor, format_efi_map
-from kexeckit.kernel.crashkernel.boot_services import boot_services
-from kexeckit.kernel.crashkernel.facts import Held
-from kexeckit.kernel.crashkernel.predict import predict_reservation
+from kexeckit.kernel.reservation.boot_services import boot_services
+from kexeckit.kernel.reservation.facts import Held
+from kexeckit.kernel.reservation.predict import predict_reservation
 from kexeckit.memory.range import MemRange
 from kexeckit.system.reservation_input import read_reservation_input
 from kexeckit.system.sysroot import DirectoryRoot

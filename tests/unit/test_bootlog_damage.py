@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from bootlogs import GIB, MIB, pc_table, x86_log
 from kexeckit.errors import InputError
 from kexeckit.formats.bootlog.boot import parse_boot_log
-from kexeckit.kernel.crashkernel.from_log import Asked, facts_from_log
-from kexeckit.kernel.crashkernel.predict import Reservation, predict_reservation
-from kexeckit.kernel.version import parse_kernel_version
+from kexeckit.kernel.reservation.from_log import Asked, facts_from_log
+from kexeckit.kernel.reservation.predict import Reservation, predict_reservation
+from kexeckit.machine.version import parse_kernel_version
 
 Rows = list[str]
 Damage = Callable[[Rows], Rows]

@@ -11,13 +11,13 @@ from typing import Any, ClassVar
 import pytest
 
 from kexeckit.errors import InputError, UnavailableError
-from kexeckit.lab.campaign import Campaign, Record, run_cases
-from kexeckit.lab.campaign_command import campaign_parser, run_and_print
-from kexeckit.lab.campaign_crashkernel import CrashCampaign
-from kexeckit.lab.campaign_mirror import MirrorCampaign
-from kexeckit.lab.campaign_placer import PlacerCampaign
-from kexeckit.lab.campaign_tables import TablesCampaign
-from kexeckit.lab.campaign_zones import ZonesCampaign
+from kexeckit.lab.dev.campaign import Campaign, Record, run_cases
+from kexeckit.lab.dev.campaign_command import campaign_parser, run_and_print
+from kexeckit.lab.dev.campaign_crashkernel import CrashCampaign
+from kexeckit.lab.dev.campaign_mirror import MirrorCampaign
+from kexeckit.lab.dev.campaign_placer import PlacerCampaign
+from kexeckit.lab.dev.campaign_tables import TablesCampaign
+from kexeckit.lab.dev.campaign_zones import ZonesCampaign
 from kexeckit.memory.units import MIB
 
 # What a played guest does when it is booted for the n-th time, from 0.
@@ -154,7 +154,7 @@ def test_breaking_off_starts_no_more_guests(monkeypatch: pytest.MonkeyPatch) -> 
     def waits(_: int) -> None:
         assert gate.acquire(timeout=30)
 
-    monkeypatch.setattr("kexeckit.lab.campaign.Event", Opens)
+    monkeypatch.setattr("kexeckit.lab.dev.campaign.Event", Opens)
     others: dict[tuple[int, int], Guest] = {(m, c): waits for m in range(10) for c in range(2) if (m, c) != (0, 0)}
     campaign = Played(guests=others, shared=dict.fromkeys(range(1, 10), waits))
     results = run_cases(campaign, campaign.draw(20, 0), jobs=2)

@@ -7,8 +7,8 @@ from random import Random
 import pytest
 
 from kexeckit.errors import InputError, PlanError
-from kexeckit.lab.crash_cases import CRASH_FORMS, random_crash_machine, random_crash_words
-from kexeckit.lab.crash_summary import main, put_table, summarise, summarise_forms
+from kexeckit.lab.dev.crash_cases import CRASH_FORMS, random_crash_machine, random_crash_words
+from kexeckit.lab.dev.crash_summary import main, put_table, summarise, summarise_forms
 from kexeckit.lab.measure_reservation import smallest
 from kexeckit.memory.units import MIB
 from source_tree import ROOT
@@ -61,7 +61,7 @@ def test_the_document_has_a_place_for_each_table(tmp_path: Path, monkeypatch: py
     doc.write_text((ROOT / "docs/accuracy.md").read_text())
     record = {"arch": "x86_64", "release": "9.9", "form": "plain", "problem": "", "observed": [], "predictions": 3}
     results.write_text(json.dumps({**record, "left_open": 0, "differ": []}) + "\n")
-    monkeypatch.setattr("kexeckit.lab.crash_summary._DOC", doc)
+    monkeypatch.setattr("kexeckit.lab.dev.crash_summary._DOC", doc)
     assert main([str(results), "--write"]) == 0
     written = doc.read_text()
     assert "| x86_64 | 9.9 | 1 | 0 | 3 | 0 | 0 |" in written

@@ -8,16 +8,16 @@ from bootlogs import GIB, MIB
 from kexeckit.formats.bootlog.boot import parse_boot_log
 from kexeckit.formats.bootlog.page_size import has_wide_addresses, page_size
 from kexeckit.formats.iomem import parse_iomem
-from kexeckit.kernel.crashkernel.advice import linear_map
-from kexeckit.kernel.crashkernel.by_address import reserved_by_address
-from kexeckit.kernel.crashkernel.early import early_memory
-from kexeckit.kernel.crashkernel.facts import Held, ReservationInput
-from kexeckit.kernel.crashkernel.from_log import Asked, facts_from_log
-from kexeckit.kernel.crashkernel.predict import Reservation, predict_reservation
-from kexeckit.kernel.crashkernel.rules import crash_rules, with_pages
-from kexeckit.kernel.crashkernel.sections import SectionRun, section_runs, with_struct_pages
-from kexeckit.kernel.memblock import Memblock, Region
-from kexeckit.kernel.version import parse_kernel_version
+from kexeckit.kernel.behaviour.reservation import crash_rules, with_pages
+from kexeckit.kernel.boot.memblock import Memblock, Region
+from kexeckit.kernel.boot.sections import SectionRun, section_runs, with_struct_pages
+from kexeckit.kernel.reservation.advice import linear_map
+from kexeckit.kernel.reservation.by_address import reserved_by_address
+from kexeckit.kernel.reservation.early import early_memory
+from kexeckit.kernel.reservation.facts import Held, ReservationInput
+from kexeckit.kernel.reservation.from_log import Asked, facts_from_log
+from kexeckit.kernel.reservation.predict import Reservation, predict_reservation
+from kexeckit.machine.version import parse_kernel_version
 from kexeckit.memory.range import MemRange
 
 KIB = 1 << 10

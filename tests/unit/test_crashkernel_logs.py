@@ -5,8 +5,8 @@ import pytest
 from bootlogs import GIB, MIB, pc_table, x86_log
 from kexeckit.errors import InputError
 from kexeckit.formats.bootlog.boot import parse_boot_log
-from kexeckit.kernel.crashkernel.from_log import Asked, facts_from_log
-from kexeckit.kernel.crashkernel.predict import Reservation, predict_reservation
+from kexeckit.kernel.reservation.from_log import Asked, facts_from_log
+from kexeckit.kernel.reservation.predict import Reservation, predict_reservation
 
 EFI = "efi: EFI v2.70 by Somebody"
 

@@ -8,10 +8,10 @@ import pytest
 from bootlogs import GIB, MIB, pc_table, x86_log
 from kexeckit.errors import InputError, UsageError
 from kexeckit.formats.bootlog.boot import parse_boot_log
-from kexeckit.kernel.crashkernel.advice import fits, user_space
-from kexeckit.kernel.crashkernel.explain import explain
-from kexeckit.kernel.crashkernel.from_log import Asked, facts_from_log
-from kexeckit.kernel.crashkernel.predict import Reservation, predict_reservation
+from kexeckit.kernel.reservation.advice import fits, user_space
+from kexeckit.kernel.reservation.explain import explain
+from kexeckit.kernel.reservation.from_log import Asked, facts_from_log
+from kexeckit.kernel.reservation.predict import Reservation, predict_reservation
 
 EVERY = ["5.10", "5.14", "5.15", "6.1", "6.6", "6.12", "7.2"]
 GENERIC = ["6.7", "6.12", "7.2"]

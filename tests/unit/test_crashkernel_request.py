@@ -2,9 +2,9 @@
 
 import pytest
 
-from kexeckit.kernel.crashkernel.request import Request, evaluate
-from kexeckit.kernel.crashkernel.rules import crash_rules
-from kexeckit.kernel.version import parse_kernel_version
+from kexeckit.kernel.behaviour.reservation import crash_rules
+from kexeckit.kernel.reservation.request import Request, evaluate
+from kexeckit.machine.version import parse_kernel_version
 
 MIB = 1 << 20
 GIB = 1 << 30

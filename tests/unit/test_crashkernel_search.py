@@ -2,11 +2,11 @@
 
 import pytest
 
-from kexeckit.kernel.crashkernel.request import evaluate
-from kexeckit.kernel.crashkernel.rules import crash_rules
-from kexeckit.kernel.crashkernel.search import Limits, Placement, place
-from kexeckit.kernel.memblock import Memblock, Region
-from kexeckit.kernel.version import parse_kernel_version
+from kexeckit.kernel.behaviour.reservation import crash_rules
+from kexeckit.kernel.boot.memblock import Memblock, Region
+from kexeckit.kernel.reservation.request import evaluate
+from kexeckit.kernel.reservation.search import Limits, Placement, place
+from kexeckit.machine.version import parse_kernel_version
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 

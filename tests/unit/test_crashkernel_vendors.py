@@ -6,15 +6,15 @@ import pytest
 
 from bootlogs import pc_table, x86_log
 from kexeckit.formats.bootlog.boot import parse_boot_log
-from kexeckit.kernel.crashkernel.explain import explain
-from kexeckit.kernel.crashkernel.from_log import Asked, facts_from_log
-from kexeckit.kernel.crashkernel.predict import predict_reservation
-from kexeckit.kernel.crashkernel.request import Request, evaluate
-from kexeckit.kernel.crashkernel.rules import CHANGES, CrashRules, crash_rules
-from kexeckit.kernel.crashkernel.search import Limits, main_windows, place
-from kexeckit.kernel.crashkernel.vendors import VENDORS
-from kexeckit.kernel.memblock import Memblock, regions_of
-from kexeckit.kernel.version import parse_kernel_version
+from kexeckit.kernel.behaviour.reservation import CHANGES, CrashRules, crash_rules
+from kexeckit.kernel.behaviour.vendors import VENDORS
+from kexeckit.kernel.boot.memblock import Memblock, regions_of
+from kexeckit.kernel.reservation.explain import explain
+from kexeckit.kernel.reservation.from_log import Asked, facts_from_log
+from kexeckit.kernel.reservation.predict import predict_reservation
+from kexeckit.kernel.reservation.request import Request, evaluate
+from kexeckit.kernel.reservation.search import Limits, main_windows, place
+from kexeckit.machine.version import parse_kernel_version
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.units import GIB, MIB
 

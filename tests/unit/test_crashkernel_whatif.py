@@ -7,9 +7,9 @@ import pytest
 from bootlogs import GIB, MIB, pc_table, x86_log
 from kexeckit.formats.bootlog.boot import parse_boot_log
 from kexeckit.formats.bootlog.cma import knows_cma
-from kexeckit.kernel.crashkernel.explain import explain
-from kexeckit.kernel.crashkernel.from_log import Asked, facts_from_log
-from kexeckit.kernel.crashkernel.predict import Reservation, predict_reservation
+from kexeckit.kernel.reservation.explain import explain
+from kexeckit.kernel.reservation.from_log import Asked, facts_from_log
+from kexeckit.kernel.reservation.predict import Reservation, predict_reservation
 from kexeckit.system.reservation_input import read_reservation_input
 from kexeckit.system.sysroot import DirectoryRoot
 

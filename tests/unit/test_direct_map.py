@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from bootlogs import GIB, MIB, x86_log
 from kexeckit.formats.bootlog.boot import parse_boot_log
-from kexeckit.kernel.crashkernel.direct_map import DirectMap, direct_map_pages, shortened
-from kexeckit.kernel.crashkernel.from_log import Asked, facts_from_log
-from kexeckit.kernel.crashkernel.predict import predict_reservation
-from kexeckit.kernel.memblock import Memblock, Region
+from kexeckit.kernel.boot.direct_map import DirectMap, direct_map_pages, shortened
+from kexeckit.kernel.boot.memblock import Memblock, Region
+from kexeckit.kernel.reservation.from_log import Asked, facts_from_log
+from kexeckit.kernel.reservation.predict import predict_reservation
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import EMPTY, RangeSet
 from kexeckit.memory.units import PAGE_SIZE

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kexeckit.kernel.e820 import (
+from kexeckit.kernel.boot.e820 import (
     E820Entry,
     bios_trimmed,
     make_table,

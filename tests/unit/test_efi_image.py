@@ -6,9 +6,9 @@ from bootlogs import MIB, x86_log
 from kexeckit.formats.bootlog.boot import parse_boot_log
 from kexeckit.formats.bootlog.early import ImageSize
 from kexeckit.formats.bootlog.efi import EfiMapEntry
-from kexeckit.kernel.crashkernel.efi_image import efi_image
-from kexeckit.kernel.crashkernel.from_log import Asked, facts_from_log
-from kexeckit.kernel.crashkernel.predict import predict_reservation
+from kexeckit.kernel.reservation.efi_image import efi_image
+from kexeckit.kernel.reservation.from_log import Asked, facts_from_log
+from kexeckit.kernel.reservation.predict import predict_reservation
 from kexeckit.memory.range import MemRange
 
 SIZE = ImageSize(34 * MIB, 36 * MIB, 9)

@@ -14,8 +14,8 @@ import pytest
 from kexeckit.cli.main import main
 from kexeckit.errors import InputError
 from kexeckit.formats.vmlinux import KernelMemory, parse_vmlinux
-from kexeckit.kernel.crashkernel.defaults import DEFAULT_TABLES, computed_defaults, defaults_for
-from kexeckit.kernel.crashkernel.estimate import CaptureSetup, estimate, in_tmpfs, kernel_sizes
+from kexeckit.kernel.sizing.defaults import DEFAULT_TABLES, computed_defaults, defaults_for
+from kexeckit.kernel.sizing.estimate import CaptureSetup, estimate, in_tmpfs, kernel_sizes
 from kexeckit.lab.cpio import file, format_cpio
 from kexeckit.render.estimate import estimate_document, render_estimate
 from kexeckit.system.capture_setup import unpacked_size

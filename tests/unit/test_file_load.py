@@ -7,8 +7,8 @@ import pytest
 
 from guest3g import CRASH, IMAGES, LOW_RAM, MACHINE, kernel, main_ram
 from kexeckit.errors import SystemCallError
-from kexeckit.kernel.file_load import FileLoadPlan, boot_params_size, predict_file_load
-from kexeckit.kernel.file_load_inputs import FileLoadFiles, FileLoadMachine
+from kexeckit.kernel.load.file_load import FileLoadPlan, boot_params_size, predict_file_load
+from kexeckit.kernel.load.file_load_inputs import FileLoadFiles, FileLoadMachine
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.resource import Resource, ResourceTree
 from kexeckit.memory.units import MIB

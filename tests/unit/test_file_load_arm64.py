@@ -5,11 +5,11 @@ import errno
 import pytest
 
 from kexeckit.errors import SystemCallError
-from kexeckit.kernel.behaviour import behaviour_of
-from kexeckit.kernel.file_load import FileLoadPlan
-from kexeckit.kernel.file_load_arm64 import free_memblock_of, predict_file_load_arm64
-from kexeckit.kernel.file_load_inputs import Arm64Image, FileLoadFiles, FileLoadKernel, FileLoadMachine
-from kexeckit.kernel.version import parse_kernel_version
+from kexeckit.kernel.behaviour.loading import behaviour_of
+from kexeckit.kernel.load.file_load import FileLoadPlan
+from kexeckit.kernel.load.file_load_arm64 import free_memblock_of, predict_file_load_arm64
+from kexeckit.kernel.load.file_load_inputs import Arm64Image, FileLoadFiles, FileLoadKernel, FileLoadMachine
+from kexeckit.machine.version import parse_kernel_version
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.resource import Resource, ResourceTree
 from kexeckit.memory.units import GIB, MIB

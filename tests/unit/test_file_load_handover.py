@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from guest3g import CRASH, IMAGES, LOW_RAM, MACHINE, kernel, main_ram
-from kexeckit.kernel.file_load import predict_file_load
-from kexeckit.kernel.file_load_handover import HandoverMap, crash_memory_map, normal_memory_map
-from kexeckit.kernel.file_load_inputs import FileLoadFiles, FileLoadMachine
+from kexeckit.kernel.load.file_load import predict_file_load
+from kexeckit.kernel.load.file_load_handover import HandoverMap, crash_memory_map, normal_memory_map
+from kexeckit.kernel.load.file_load_inputs import FileLoadFiles, FileLoadMachine
 from kexeckit.memory.kind import RAM, RESERVED
 from kexeckit.memory.memmap import MemoryEntry, MemoryMap
 from kexeckit.memory.range import MemRange

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kexeckit.lab import hotplug_guest, placer_guest, tables_guest
+from kexeckit.lab.dev import hotplug_guest, placer_guest, tables_guest
 
 IOMEM = """\
 00100000-bffdffff : System RAM

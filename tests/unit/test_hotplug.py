@@ -7,9 +7,9 @@ import pytest
 
 from fakes import INITRD, FakeMachine, build_bzimage
 from kexeckit.errors import PlanError, SystemCallError, UsageError
-from kexeckit.kernel.behaviour import behaviour_of
-from kexeckit.kernel.kimage_check import ImageLimits
-from kexeckit.kernel.version import parse_kernel_version
+from kexeckit.kernel.behaviour.loading import behaviour_of
+from kexeckit.kernel.load.kimage_check import ImageLimits
+from kexeckit.machine.version import parse_kernel_version
 from kexeckit.memory.range import MemRange
 from kexeckit.plan.cost import MappingRules, check_plan, cost_of_plan, refusal_of
 from kexeckit.plan.facts import MachineFacts

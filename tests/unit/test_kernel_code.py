@@ -5,13 +5,13 @@ from random import Random
 
 import pytest
 
-from kexeckit.kernel.crashkernel.rules import crash_rules
-from kexeckit.kernel.crashkernel.search import Limits
-from kexeckit.kernel.version import parse_kernel_version
-from kexeckit.lab.kernel_code_compare import Rule, place_lines, region_lines, told_lines, words_lines
-from kexeckit.lab.kernel_code_cut import cut, defines
-from kexeckit.lab.kernel_code_layouts import random_layout, random_request, random_search
-from kexeckit.lab.kernel_code_words import random_total, random_words
+from kexeckit.kernel.behaviour.reservation import crash_rules
+from kexeckit.kernel.reservation.search import Limits
+from kexeckit.lab.dev.kernel_code_compare import Rule, place_lines, region_lines, told_lines, words_lines
+from kexeckit.lab.dev.kernel_code_cut import cut, defines
+from kexeckit.lab.dev.kernel_code_layouts import random_layout, random_request, random_search
+from kexeckit.lab.dev.kernel_code_words import random_total, random_words
+from kexeckit.machine.version import parse_kernel_version
 from kexeckit.memory.range import MemRange
 
 RULES = crash_rules("x86_64", parse_kernel_version("6.12"))

@@ -7,9 +7,9 @@ from itertools import count
 
 import pytest
 
-from kexeckit.kernel.behaviour import behaviour_of
-from kexeckit.kernel.kimage import DONE, image_cost, indirection_pages
-from kexeckit.kernel.kimage_check import (
+from kexeckit.kernel.behaviour.loading import behaviour_of
+from kexeckit.kernel.load.kimage import DONE, image_cost, indirection_pages
+from kexeckit.kernel.load.kimage_check import (
     NO_LIMIT,
     X86_64_LIMIT_LA57,
     ImageLimits,
@@ -17,9 +17,9 @@ from kexeckit.kernel.kimage_check import (
     check_kexec_load,
     check_segments,
 )
-from kexeckit.kernel.kimage_pages import OutOfPagesError, load_normal_image
+from kexeckit.kernel.load.kimage_pages import OutOfPagesError, load_normal_image
 from kexeckit.kernel.page_tables.geometry import TablePages
-from kexeckit.kernel.version import parse_kernel_version
+from kexeckit.machine.version import parse_kernel_version
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.units import MIB
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from kexeckit.cli.main import main
-from kexeckit.kernel.crashkernel.estimate import CaptureSetup, Estimate, estimate
+from kexeckit.kernel.sizing.estimate import CaptureSetup, Estimate, estimate
 from kexeckit.lab import measure_reservation
 from kexeckit.lab.measure_reservation import Need, Try
 from kexeckit.memory.units import MIB

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kexeckit.kernel.memblock import Memblock, Region, marked, regions_of
+from kexeckit.kernel.boot.memblock import Memblock, Region, marked, regions_of
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 

@@ -7,9 +7,9 @@ import pytest
 
 from kexeckit.errors import InputError
 from kexeckit.formats.memblock_debugfs import MemblockEntry, format_memblock_list, parse_memblock_list
-from kexeckit.kernel.crashkernel.from_memblock import marked_regions, unmapped_regions
-from kexeckit.kernel.crashkernel.predict import Reservation, predict_reservation
-from kexeckit.kernel.memblock import Region
+from kexeckit.kernel.boot.memblock import Region
+from kexeckit.kernel.reservation.from_memblock import marked_regions, unmapped_regions
+from kexeckit.kernel.reservation.predict import Reservation, predict_reservation
 from kexeckit.memory.range import MemRange
 from kexeckit.system.memblock_input import FOLDER
 from kexeckit.system.reservation_input import read_reservation_input

@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from kexeckit.errors import PlanError, UsageError
-from kexeckit.kernel.behaviour import KernelBehaviour, behaviour_of
+from kexeckit.kernel.behaviour.loading import KernelBehaviour, behaviour_of
 from kexeckit.kernel.page_tables import count as count_module
 from kexeckit.kernel.page_tables.build import build_tables
 from kexeckit.kernel.page_tables.calls import EfiTables, MappingCalls, kernel_calls
@@ -28,7 +28,7 @@ from kexeckit.kernel.page_tables.linear_copy import LinearMap, count_linear_copy
 from kexeckit.kernel.page_tables.rows import make_rows
 from kexeckit.kernel.page_tables.rule import LARGE_LEAF, NO_PTI_SHADOW, SMALL_LEAF, LeafRule, kernel_rule
 from kexeckit.kernel.page_tables.walk import BadTableError, walk_tables
-from kexeckit.kernel.version import parse_kernel_version
+from kexeckit.machine.version import parse_kernel_version
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.resource import Resource, ResourceTree

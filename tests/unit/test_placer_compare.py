@@ -4,11 +4,11 @@ from dataclasses import replace
 from random import Random
 
 from guest3g import IMAGES, MACHINE, kernel
-from kexeckit.kernel.file_load import predict_file_load
-from kexeckit.kernel.file_load_handover import crash_memory_map
-from kexeckit.kernel.file_load_inputs import FileLoadFiles
-from kexeckit.lab.placer_cases import random_images, random_placer_machine
-from kexeckit.lab.placer_compare import ObservedLoad, compare_load, parse_observed
+from kexeckit.kernel.load.file_load import predict_file_load
+from kexeckit.kernel.load.file_load_handover import crash_memory_map
+from kexeckit.kernel.load.file_load_inputs import FileLoadFiles
+from kexeckit.lab.dev.placer_cases import random_images, random_placer_machine
+from kexeckit.lab.dev.placer_compare import ObservedLoad, compare_load, parse_observed
 from kexeckit.memory.units import MIB
 
 # One load as kernels of both ages put it; shortened.

@@ -3,11 +3,17 @@
 from dataclasses import replace
 
 from guest3g import CRASH, MACHINE
-from kexeckit.kernel.behaviour import behaviour_of
+from kexeckit.kernel.behaviour.loading import behaviour_of
 from kexeckit.kernel.page_tables.calls import kernel_calls
 from kexeckit.kernel.page_tables.rule import kernel_rule
-from kexeckit.kernel.version import parse_kernel_version
-from kexeckit.lab.tables_compare import PredictedTables, compare_refusals, compare_tables, predict_tables, see_tables
+from kexeckit.lab.dev.tables_compare import (
+    PredictedTables,
+    compare_refusals,
+    compare_tables,
+    predict_tables,
+    see_tables,
+)
+from kexeckit.machine.version import parse_kernel_version
 from kexeckit.memory.range import MemRange
 
 HEADER = MemRange.from_size(CRASH.start, 0xE1000)

@@ -6,8 +6,8 @@ import pytest
 
 from kexeckit.formats.efi_memory_map import mirrored_memory, parse_efi_memory_map
 from kexeckit.formats.srat import parse_srat
-from kexeckit.lab.mirror_cases import mirror_cases, raw_efi_map
-from kexeckit.lab.zone_cases import FORMS, random_machine, random_words
+from kexeckit.lab.dev.mirror_cases import mirror_cases, raw_efi_map
+from kexeckit.lab.dev.zone_cases import FORMS, random_machine, random_words
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 

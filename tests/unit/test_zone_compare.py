@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from kexeckit.kernel.zones.predict import ZonePrediction, predict_zones
+from kexeckit.lab.dev.zone_compare import compare_zones
 from kexeckit.lab.report import GuestReport
-from kexeckit.lab.zone_compare import compare_zones
 from kexeckit.system.sysroot import FileRoot, SingleFile
 from kexeckit.system.zone_input import read_zone_question
 from zone_logs import x86_log

@@ -2,9 +2,9 @@
 
 import pytest
 
-from kexeckit.kernel.version import parse_kernel_version
-from kexeckit.kernel.zones.behaviour import zone_behaviour_of
+from kexeckit.kernel.behaviour.zones import zone_behaviour_of
 from kexeckit.kernel.zones.limits import ArchFacts, zone_limits
+from kexeckit.machine.version import parse_kernel_version
 
 GIB = 1 << 30
 MIB = 1 << 20

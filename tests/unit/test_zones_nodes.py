@@ -1,8 +1,8 @@
 """Which node memory is on, from the firmware's affinities."""
 
 from kexeckit.formats.srat import MemoryAffinity
-from kexeckit.kernel.memblock import Region
-from kexeckit.kernel.zones.nodes import node_layout, without_kernel_nodes
+from kexeckit.kernel.boot.memblock import Region
+from kexeckit.kernel.boot.nodes import node_layout, without_kernel_nodes
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 

@@ -1,9 +1,9 @@
 """From an x86 firmware map to memory and its top."""
 
-from kexeckit.kernel.e820 import E820_ACPI, E820_RAM, E820_RESERVED, make_table
-from kexeckit.kernel.version import parse_kernel_version
-from kexeckit.kernel.zones.behaviour import zone_behaviour_of
-from kexeckit.kernel.zones.x86_memory import X86Memory, x86_memory
+from kexeckit.kernel.behaviour.zones import zone_behaviour_of
+from kexeckit.kernel.boot.e820 import E820_ACPI, E820_RAM, E820_RESERVED, make_table
+from kexeckit.kernel.boot.x86_memory import X86Memory, x86_memory
+from kexeckit.machine.version import parse_kernel_version
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 

@@ -31,8 +31,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def _estimate(args: Namespace) -> int:
-    from kexeckit.kernel.crashkernel.defaults import computed_defaults, defaults_for
-    from kexeckit.kernel.crashkernel.estimate import estimate, in_tmpfs
+    from kexeckit.kernel.sizing.defaults import computed_defaults, defaults_for
+    from kexeckit.kernel.sizing.estimate import estimate, in_tmpfs
     from kexeckit.memory.units import parse_size
     from kexeckit.render.estimate import estimate_document, render_estimate
     from kexeckit.system.capture_setup import CaptureMachine, read_capture_setup
@@ -64,7 +64,7 @@ def run(args: Namespace) -> int:
     """Print the prediction, or the estimate."""
     if args.estimate is not None:
         return _estimate(args)
-    from kexeckit.kernel.crashkernel.predict import FAILED, predict_reservation
+    from kexeckit.kernel.reservation.predict import FAILED, predict_reservation
     from kexeckit.render.crashkernel import crashkernel_document, render_crashkernel
     from kexeckit.system.reservation_input import read_reservation_input
     from kexeckit.system.sysroot import open_sysroot

@@ -95,7 +95,7 @@ def make_plan(args: Namespace, syscall: Syscall) -> Planned:
     Raises:
         KexeckitError: Any of its families.
     """
-    from kexeckit.kernel.version import parse_kernel_version
+    from kexeckit.machine.version import parse_kernel_version
     from kexeckit.system.collect import collect_facts
     from kexeckit.system.sysroot import open_sysroot
 

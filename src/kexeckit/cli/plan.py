@@ -111,8 +111,8 @@ def _cost(planned: "Planned", release: str | None) -> "PlanCost":
 def _effects(planned: "Planned", events: list[str]) -> "list[HotplugEffect]":
     if not events:
         return []
-    from kexeckit.kernel.behaviour import behaviour_of
-    from kexeckit.kernel.version import parse_kernel_version
+    from kexeckit.kernel.behaviour.loading import behaviour_of
+    from kexeckit.machine.version import parse_kernel_version
     from kexeckit.plan.hotplug import effect_of, parse_event
     from kexeckit.system.mapping_input import NEWEST
 

@@ -6,7 +6,7 @@
     crashkernel=auto        (distribution kernels)
 
 This is the grammar as it is meant, for people and for tools that write the option. What a given kernel makes of a text
-that is *not* of this form is in `kexeckit.kernel.crashkernel.request`.
+that is *not* of this form is in `kexeckit.kernel.reservation.request`.
 
 Source: Documentation/admin-guide/kdump/kdump.rst, "crashkernel syntax"; kernel/crash_reserve.c.
 """

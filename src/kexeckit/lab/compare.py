@@ -12,7 +12,7 @@ from typing import Any
 from kexeckit.formats.boot_params import parse_boot_params
 from kexeckit.formats.elfcorehdr import loads_of, parse_program_headers
 from kexeckit.formats.iomem import parse_iomem
-from kexeckit.kernel.crashkernel.predict import predict_reservation
+from kexeckit.kernel.reservation.predict import predict_reservation
 from kexeckit.lab.report import GuestReport
 from kexeckit.memory.kind import KNOWN_KINDS
 from kexeckit.memory.range import MemRange

@@ -20,7 +20,7 @@ from functools import cached_property
 from pathlib import Path
 
 from kexeckit.errors import PlanError
-from kexeckit.kernel.crashkernel.estimate import Estimate, estimate, in_tmpfs
+from kexeckit.kernel.sizing.estimate import Estimate, estimate, in_tmpfs
 from kexeckit.lab.guest import Guest
 from kexeckit.lab.image import GuestImage, format_image
 from kexeckit.lab.machine import Machine, kernel_words

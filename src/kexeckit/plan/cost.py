@@ -1,15 +1,15 @@
 """What a plan costs the running machine: page tables, control pages, pages that wait for the jump; and what forbids it.
 
-Source: see kernel/kimage.py, kernel/kimage_check.py and kernel/page_tables/.
+Source: see kernel/load/kimage.py, kernel/load/kimage_check.py and kernel/page_tables/.
 """
 
 import errno
 from dataclasses import dataclass
 
 from kexeckit.errors import SystemCallError
-from kexeckit.kernel.behaviour import KernelBehaviour
-from kexeckit.kernel.kimage import ImageCost, image_cost
-from kexeckit.kernel.kimage_check import ImageLimits, RawSegment, Refusal, check_kexec_load, check_segments
+from kexeckit.kernel.behaviour.loading import KernelBehaviour
+from kexeckit.kernel.load.kimage import ImageCost, image_cost
+from kexeckit.kernel.load.kimage_check import ImageLimits, RawSegment, Refusal, check_kexec_load, check_segments
 from kexeckit.kernel.page_tables.calls import MappedRange, MappingCalls
 from kexeckit.kernel.page_tables.control_pages import CrashControlPages, crash_control_pages
 from kexeckit.kernel.page_tables.cost import TableCost, cost_with_kernel, designs_of

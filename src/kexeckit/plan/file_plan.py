@@ -8,12 +8,12 @@ import errno
 
 from kexeckit.errors import InputError, PlanError, SystemCallError, UsageError
 from kexeckit.formats.bzimage import BzImage, parse_bzimage
-from kexeckit.kernel.behaviour import behaviour_of
-from kexeckit.kernel.e820 import make_table, sanitized
-from kexeckit.kernel.file_load import PlacedBuffer, predict_file_load
-from kexeckit.kernel.file_load_handover import crash_memory_map, normal_memory_map
-from kexeckit.kernel.file_load_inputs import FileLoadFiles, FileLoadKernel, FileLoadMachine, X86Image
-from kexeckit.kernel.version import KernelVersion, parse_kernel_version
+from kexeckit.kernel.behaviour.loading import behaviour_of
+from kexeckit.kernel.boot.e820 import make_table, sanitized
+from kexeckit.kernel.load.file_load import PlacedBuffer, predict_file_load
+from kexeckit.kernel.load.file_load_handover import crash_memory_map, normal_memory_map
+from kexeckit.kernel.load.file_load_inputs import FileLoadFiles, FileLoadKernel, FileLoadMachine, X86Image
+from kexeckit.machine.version import KernelVersion, parse_kernel_version
 from kexeckit.memory.kind import kind_from_e820
 from kexeckit.memory.memmap import MemoryEntry, MemoryMap
 from kexeckit.memory.range import MemRange

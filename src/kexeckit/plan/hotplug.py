@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from kexeckit.errors import PlanError, UsageError
-from kexeckit.kernel.behaviour import KernelBehaviour
-from kexeckit.kernel.crash_ranges import elfcorehdr_size
+from kexeckit.kernel.behaviour.loading import KernelBehaviour
+from kexeckit.kernel.load.crash_ranges import elfcorehdr_size
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.units import ADDRESS_LIMIT, parse_size

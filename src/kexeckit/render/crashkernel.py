@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from kexeckit.kernel.crashkernel.advice import fits, user_space
-from kexeckit.kernel.crashkernel.doubt import Candidate
-from kexeckit.kernel.crashkernel.explain import Reason, explain
-from kexeckit.kernel.crashkernel.predict import CrashRegion, Reservation
-from kexeckit.kernel.crashkernel.search import Tried
+from kexeckit.kernel.reservation.advice import fits, user_space
+from kexeckit.kernel.reservation.doubt import Candidate
+from kexeckit.kernel.reservation.explain import Reason, explain
+from kexeckit.kernel.reservation.predict import CrashRegion, Reservation
+from kexeckit.kernel.reservation.search import Tried
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.units import format_size
 

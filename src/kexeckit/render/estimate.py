@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from kexeckit.kernel.crashkernel.defaults import ComputedDefault, DefaultTable
-from kexeckit.kernel.crashkernel.estimate import Estimate
+from kexeckit.kernel.sizing.defaults import ComputedDefault, DefaultTable
+from kexeckit.kernel.sizing.estimate import Estimate
 from kexeckit.memory.units import MIB, format_size
 from kexeckit.render.crashkernel import SCHEMA
 from kexeckit.render.table import render_table

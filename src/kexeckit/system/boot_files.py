@@ -4,7 +4,7 @@ import re
 
 from kexeckit.formats.boot_params import BootParams, parse_boot_params
 from kexeckit.formats.firmware_memmap import make_firmware_map, parse_memmap_entry
-from kexeckit.kernel.e820 import Table, make_table
+from kexeckit.kernel.boot.e820 import Table, make_table
 from kexeckit.system.collect import BOOT_PARAMS, MEMMAP
 from kexeckit.system.sysroot import Sysroot
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from kexeckit.errors import FileAccessError, InputError, UsageError
 from kexeckit.formats.bzimage import BzImage, parse_bzimage
 from kexeckit.formats.vmlinux import parse_vmlinux
-from kexeckit.kernel.behaviour import KernelBehaviour, behaviour_of
-from kexeckit.kernel.crashkernel.estimate import CaptureSetup, kernel_sizes
-from kexeckit.kernel.version import parse_kernel_version
+from kexeckit.kernel.behaviour.loading import KernelBehaviour, behaviour_of
+from kexeckit.kernel.sizing.estimate import CaptureSetup, kernel_sizes
+from kexeckit.machine.version import parse_kernel_version
 from kexeckit.system.unpack import compression, unpack
 
 _CPIO = b"070701"

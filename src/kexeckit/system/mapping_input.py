@@ -11,13 +11,13 @@ from kexeckit.errors import InputError, UnavailableError
 from kexeckit.formats.bootlog.boot import BootLog, parse_boot_log
 from kexeckit.formats.bootlog.memory import firmware_table
 from kexeckit.formats.iomem import parse_iomem
-from kexeckit.kernel.behaviour import KernelBehaviour, behaviour_of
-from kexeckit.kernel.kimage_check import NO_LIMIT, X86_64_LIMIT, X86_64_LIMIT_LA57, ImageLimits
+from kexeckit.kernel.behaviour.loading import KernelBehaviour, behaviour_of
+from kexeckit.kernel.load.kimage_check import NO_LIMIT, X86_64_LIMIT, X86_64_LIMIT_LA57, ImageLimits
 from kexeckit.kernel.page_tables.calls import EfiTables, MappingCalls, kernel_calls
 from kexeckit.kernel.page_tables.geometry import TableFormat
 from kexeckit.kernel.page_tables.rule import kernel_rule
-from kexeckit.kernel.version import parse_kernel_version
 from kexeckit.kernel.zones.from_log import release_of_log
+from kexeckit.machine.version import parse_kernel_version
 from kexeckit.memory.kind import RAM
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.resource import SYSTEM_RAM, Resource, ResourceTree

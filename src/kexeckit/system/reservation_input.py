@@ -16,12 +16,12 @@ from kexeckit.formats.efi_memory_map import mirrored_memory
 from kexeckit.formats.iomem import parse_iomem
 from kexeckit.formats.srat import parse_srat
 from kexeckit.formats.sysfs_crash import EFI_PAGE
-from kexeckit.kernel.crashkernel.boot_services import with_efi_map
-from kexeckit.kernel.crashkernel.facts import ReservationInput
-from kexeckit.kernel.crashkernel.from_log import Asked, facts_from_log, kernel_name
-from kexeckit.kernel.crashkernel.from_memblock import with_memblock
-from kexeckit.kernel.crashkernel.from_parts import Parts, facts_from_parts, with_initrd, with_iomem
-from kexeckit.kernel.version import KernelVersion, parse_kernel_version
+from kexeckit.kernel.reservation.boot_services import with_efi_map
+from kexeckit.kernel.reservation.facts import ReservationInput
+from kexeckit.kernel.reservation.from_log import Asked, facts_from_log, kernel_name
+from kexeckit.kernel.reservation.from_memblock import with_memblock
+from kexeckit.kernel.reservation.from_parts import Parts, facts_from_parts, with_initrd, with_iomem
+from kexeckit.machine.version import KernelVersion, parse_kernel_version
 from kexeckit.memory.range import MemRange, clip
 from kexeckit.memory.rangeset import EMPTY, RangeSet
 from kexeckit.memory.resource import ResourceTree

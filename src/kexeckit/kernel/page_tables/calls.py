@@ -12,8 +12,8 @@ init_mem_mapping() and add_pfn_range_mapped().
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from kexeckit.kernel.behaviour import KernelBehaviour
-from kexeckit.kernel.resource_walk import system_ram, walk_resources
+from kexeckit.kernel.behaviour.loading import KernelBehaviour
+from kexeckit.kernel.load.resource_walk import system_ram, walk_resources
 from kexeckit.memory.kind import ACPI, NVS
 from kexeckit.memory.range import MemRange, clip
 from kexeckit.memory.rangeset import RangeSet

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kexeckit.errors import PlanError
-from kexeckit.kernel.behaviour import KernelBehaviour
+from kexeckit.kernel.behaviour.loading import KernelBehaviour
 from kexeckit.kernel.page_tables.frames import Frames
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kexeckit.kernel.behaviour import KernelBehaviour
+from kexeckit.kernel.behaviour.loading import KernelBehaviour
 from kexeckit.kernel.page_tables.geometry import LEAF_1G, LEAF_2M, LEAF_4K
 
 # Present, writable, accessed, dirty, global; with the page-size bit for 2 MiB and 1 GiB.

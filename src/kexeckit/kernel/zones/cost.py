@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kexeckit.kernel.zones.behaviour import ZoneBehaviour
+from kexeckit.kernel.behaviour.zones import ZoneBehaviour
 from kexeckit.kernel.zones.limits import MOVABLE
 from kexeckit.kernel.zones.machine import ZoneMachine
 from kexeckit.kernel.zones.parameters import CoreSize, ZoneParameters

@@ -23,13 +23,13 @@ from kexeckit.formats.bootlog.zones import low_ram_end, page_size_of_log, printe
 from kexeckit.formats.cmdline import values
 from kexeckit.formats.memparse import parse_memory
 from kexeckit.formats.srat import MemoryAffinity
-from kexeckit.kernel.e820 import Table, early_words, make_table
-from kexeckit.kernel.memblock import Region
-from kexeckit.kernel.zones.behaviour import ARM64_FIRMWARE_BITS, ARM64_FIRMWARE_LIMIT, ZoneBehaviour
+from kexeckit.kernel.behaviour.zones import ARM64_FIRMWARE_BITS, ARM64_FIRMWARE_LIMIT, ZoneBehaviour
+from kexeckit.kernel.boot.e820 import Table, early_words, make_table
+from kexeckit.kernel.boot.memblock import Region
+from kexeckit.kernel.boot.nodes import NodeBlock, NodeLayout, node_layout, numa_switched_off, without_kernel_nodes
+from kexeckit.kernel.boot.x86_memory import x86_memory
 from kexeckit.kernel.zones.limits import DMA, HIGHMEM, ArchFacts
 from kexeckit.kernel.zones.machine import Reason, ZoneMachine, with_mirror
-from kexeckit.kernel.zones.nodes import NodeBlock, NodeLayout, node_layout, numa_switched_off, without_kernel_nodes
-from kexeckit.kernel.zones.x86_memory import x86_memory
 from kexeckit.memory.kind import RAM
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import EMPTY, RangeSet

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from kexeckit.formats.machine_toml import MachineDescription
 from kexeckit.formats.srat import MemoryAffinity
-from kexeckit.kernel.e820 import E820_RAM, E820Entry, Table, early_words
-from kexeckit.kernel.memblock import Region
-from kexeckit.kernel.zones.behaviour import ZoneBehaviour
+from kexeckit.kernel.behaviour.zones import ZoneBehaviour
+from kexeckit.kernel.boot.e820 import E820_RAM, E820Entry, Table, early_words
+from kexeckit.kernel.boot.memblock import Region
+from kexeckit.kernel.boot.nodes import NodeBlock, NodeLayout, node_layout, numa_switched_off, without_kernel_nodes
+from kexeckit.kernel.boot.x86_memory import x86_memory
 from kexeckit.kernel.zones.limits import ArchFacts
 from kexeckit.kernel.zones.machine import Reason, ZoneMachine, with_mirror
-from kexeckit.kernel.zones.nodes import NodeBlock, NodeLayout, node_layout, numa_switched_off, without_kernel_nodes
-from kexeckit.kernel.zones.x86_memory import x86_memory
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import EMPTY, RangeSet
 from kexeckit.memory.units import MIB

@@ -12,7 +12,7 @@ Source: arch/*/mm/init.c, zone_sizes_init() (arch_zone_limits_init() from 7.0); 
 
 from dataclasses import dataclass
 
-from kexeckit.kernel.zones.behaviour import ARM64_FIRMWARE_BITS, ARM64_FIRST_GIB, ARM64_NO_DMA, ZoneBehaviour
+from kexeckit.kernel.behaviour.zones import ARM64_FIRMWARE_BITS, ARM64_FIRST_GIB, ARM64_NO_DMA, ZoneBehaviour
 from kexeckit.memory.units import GIB, MIB, align_down
 
 DMA, DMA32, NORMAL, HIGHMEM, MOVABLE = "DMA", "DMA32", "Normal", "HighMem", "Movable"

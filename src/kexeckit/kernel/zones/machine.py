@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from kexeckit.kernel.memblock import Region
+from kexeckit.kernel.boot.memblock import Region
 from kexeckit.kernel.zones.limits import ArchFacts
 from kexeckit.memory.pages import PageIntervals
 from kexeckit.memory.rangeset import RangeSet

@@ -18,8 +18,8 @@ Source: mm/mm_init.c (mm/page_alloc.c up to 6.3), find_zone_movable_pfns_for_nod
 
 from dataclasses import dataclass
 
-from kexeckit.kernel.memblock import Region
-from kexeckit.kernel.zones.behaviour import ZoneBehaviour
+from kexeckit.kernel.behaviour.zones import ZoneBehaviour
+from kexeckit.kernel.boot.memblock import Region
 from kexeckit.kernel.zones.limits import ZoneLimit
 from kexeckit.kernel.zones.machine import Reason, ZoneMachine
 from kexeckit.kernel.zones.parameters import ZoneParameters

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kexeckit.kernel.zones.behaviour import ZoneBehaviour
+from kexeckit.kernel.behaviour.zones import ZoneBehaviour
 from kexeckit.kernel.zones.limits import MOVABLE, ZoneLimit, zone_limits
 from kexeckit.kernel.zones.machine import Reason, ZoneMachine
 from kexeckit.kernel.zones.movable import MovableStarts, movable_starts, movable_zone_of

@@ -1,0 +1,1 @@
+"""What kernels do differently from release to release, as data."""

@@ -1,0 +1,1 @@
+"""What the kernel does when an image is loaded and entered."""

@@ -1,0 +1,131 @@
+"""`ReservationInput`: all that the prediction takes, as a value, with where each fact comes from.
+
+What the source cannot show is a fact of its own here, never a default: a kernel image at an unknown place, an initrd
+that must exist but is not shown, firmware memory that is reserved but not printed.
+"""
+
+from dataclasses import dataclass, field
+
+from kexeckit.kernel.behaviour.reservation import CrashRules
+from kexeckit.kernel.boot.direct_map import DirectMap
+from kexeckit.kernel.boot.e820 import Table
+from kexeckit.kernel.boot.memblock import Region
+from kexeckit.kernel.reservation.search import Limits
+from kexeckit.memory.range import MemRange
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Memory that is taken before the reservation.
+
+    Attributes:
+        range: Its bytes.
+        what: Who has it: ``initrd``, ``kernel image``, ``NODE_DATA(0)``, ...
+        source: Where that is known from, like ``dmesg:12``.
+        kind: ``fixed``; ``initrd`` (moved by the kernel where its place is no RAM); ``node-data`` (at the top of its
+            node, wherever that is); ``cma`` (placed by the kernel, depends on the command line).
+        node: The node of ``node-data``.
+        unsure: Bytes at its end that may be free, because its size is an estimate.
+        origin: Where the boot loader put it, if the kernel moved it; None where it did not.
+    """
+
+    range: MemRange
+    what: str
+    source: str
+    kind: str = "fixed"
+    node: int = 0
+    unsure: int = 0
+    origin: MemRange | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KernelImage:
+    """The running kernel's own memory, where its place is not known.
+
+    Attributes:
+        size: Bytes from its first to its last, at most.
+        align: Its start is a multiple of this.
+        lowest: It is never below.
+        highest: It always ends at or below; None for no limit.
+        source: Where the size is known from.
+    """
+
+    size: int
+    align: int
+    lowest: int
+    highest: int | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unshown:
+    """What the source cannot show although it bears on the address.
+
+    Attributes:
+        kernel: The image's place is random and not shown.
+        initrd: Bytes of an initrd that exists at an unknown place; 0 for unknown size; None where there is no doubt.
+        initrd_high: That initrd, put as high as possible by EFI's boot loaders, may lie anywhere (arm64).
+        firmware: EFI boot services memory is reserved but not printed.
+        tops: Bytes of small early allocations at the top of memory that leave no line, at most.
+        memory: The map itself is not whole; why, in words.
+        early: What the kernel itself takes first (page tables, node data, CMA) is not shown at all.
+    """
+
+    kernel: KernelImage | None = None
+    initrd: int | None = None
+    initrd_high: bool = False
+    firmware: bool = False
+    tops: int = 0
+    memory: str = ""
+    early: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationInput:
+    """One machine, one kernel, one command line.
+
+    Attributes:
+        rules: How the kernel reserves.
+        cmdline: Its command line.
+        seen_cmdline: The command line of the boot that `held` was seen in; None where that is `cmdline`.
+        table: The firmware's e820 table, for x86; empty where memory is given as regions.
+        changes: Further changes to the table that the source shows, as (start, end): RAM that became reserved (MTRR).
+        regions: memblock.memory where no table is given.
+        nodes: (node, range) borders.
+        mirrored: Ranges that the firmware mirrors.
+        hotplug: Ranges that may be unplugged.
+        held: What is taken before.
+        late: Ranges that firmware gave out last; what lies below the lowest of them is free of firmware's doings.
+        node_data: Bytes that each node's data takes, where the source does not show where it is.
+        limits: The machine's limits.
+        unshown: What the source cannot show.
+        end_of_boot: What is reserved at the end of boot, where that is all that the source shows.
+        sources: What was read, in words, for the user.
+        notes: What the user should know about the reading.
+        xen_pv: The kernel runs as a Xen PV domain, which reserves nothing.
+        dma_cma: The kernel knows ``cma=`` (CONFIG_DMA_CMA); None where the source does not show it.
+        direct_map: How the kernel maps RAM; None where that is not known or not modelled.
+        cma_per_node: It places an area on each node, too (CONFIG_CMA_SIZE_PERNUMA); None as before.
+    """
+
+    rules: CrashRules
+    cmdline: str
+    seen_cmdline: str | None = None
+    table: Table = ()
+    changes: tuple[tuple[int, int], ...] = ()
+    regions: tuple[Region, ...] = ()
+    nodes: tuple[tuple[int, MemRange], ...] = ()
+    mirrored: tuple[MemRange, ...] = ()
+    hotplug: tuple[MemRange, ...] = ()
+    held: tuple[Held, ...] = ()
+    late: tuple[MemRange, ...] = ()
+    node_data: int = 0
+    limits: Limits = field(default_factory=Limits)
+    unshown: Unshown = field(default_factory=Unshown)
+    end_of_boot: tuple[MemRange, ...] = ()
+    sources: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    xen_pv: bool = False
+    dma_cma: bool | None = None
+    cma_per_node: bool | None = None
+    direct_map: DirectMap | None = None

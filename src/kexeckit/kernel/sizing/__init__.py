@@ -1,0 +1,1 @@
+"""How much memory a capture kernel needs."""
