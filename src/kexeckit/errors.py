@@ -24,6 +24,13 @@ class KexeckitError(Exception):
         super().__init__(message)
         self.remedy = remedy
 
+    @classmethod
+    def again(cls, message: str, remedy: str = "") -> "KexeckitError":
+        """Return an error of this family with a message that was made before."""
+        made = cls.__new__(cls)
+        KexeckitError.__init__(made, message, remedy=remedy)
+        return made
+
 
 class UsageError(KexeckitError):
     """The command line itself cannot be understood."""
@@ -58,6 +65,9 @@ class InputError(KexeckitError):
     """
 
     exit_code = 65
+    location = SourceLocation("")
+    problem = ""
+    expected = ""
 
     def __init__(
         self, source: str, problem: str, *, expected: str = "", line: int | None = None, remedy: str = ""

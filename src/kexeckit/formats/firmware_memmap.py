@@ -40,6 +40,11 @@ def parse_memmap_entry(fields: Mapping[str, str], source: str) -> MemoryEntry:
     return MemoryEntry(MemRange.from_inclusive(first, last), kind)
 
 
+def is_unknown(kind: MemoryKind) -> bool:
+    """Say whether a kind is one whose number sysfs does not show."""
+    return kind.name.startswith("unknown:")
+
+
 def make_firmware_map(entries: list[MemoryEntry], source: str) -> MemoryMap:
     """Put entries into a map.
 

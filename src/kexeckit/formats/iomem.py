@@ -18,6 +18,8 @@ _LINE = re.compile(r"^(?P<indent>[ \t]*)(?P<first>[0-9a-fA-F]{1,16})-(?P<last>[0
 _EXPECTED = "a line like '00100000-bffdffff : System RAM'"
 # The kernel indents eight levels at most (MAX_IORES_LEVEL); far more than that is no iomem.
 _DEEPEST = 100
+_RESOURCE = re.compile(r"^\s*[0-9a-f]{8,16}-[0-9a-f]{8,16} : ")
+_HEAD = 16384
 
 
 @dataclass(slots=True)
@@ -54,6 +56,13 @@ def parse_iomem(text: str, source: str = "/proc/iomem") -> ResourceTree:
             remedy="read it as root",
         )
     return _nested([(n, _node(m, source, n)) for n, m in matches], source)
+
+
+def looks_like_iomem(text: str) -> bool:
+    """Say whether most of a file's first lines are resources, as in /proc/iomem."""
+    lines = [line for line in text[:_HEAD].splitlines()[:60] if line.strip()]
+    hits = sum(1 for line in lines if _RESOURCE.match(line))
+    return bool(lines) and 2 * hits > len(lines)
 
 
 def format_iomem(tree: ResourceTree) -> str:

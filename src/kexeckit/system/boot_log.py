@@ -4,9 +4,10 @@ Source: Documentation/ABI/testing/dev-kmsg.
 """
 
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from kexeckit.errors import KexeckitError
+from kexeckit.errors import KexeckitError, UnavailableError
 from kexeckit.system.sysroot import Sysroot
 from kexeckit.system.text import decode_text
 
@@ -16,6 +17,23 @@ if TYPE_CHECKING:
 
 BOOT_LOGS = ("/dmesg", "/var/log/dmesg", "/sos_commands/kernel/dmesg", "/var/log/boot.msg", "/var/log/kern.log")
 _KMSG = "/dev/kmsg"
+
+
+def boot_log_texts(root: Sysroot) -> Iterator[tuple[str, str | KexeckitError]]:
+    """Yield how messages name each boot log of a root and its text, or why it cannot be read; the best one first.
+
+    For the running machine the kernel's own buffer counts too, as long as it still holds the boot.
+    """
+    for name in BOOT_LOGS:
+        try:
+            yield root.label(name), root.read_text(name)
+        except UnavailableError:
+            continue
+        except KexeckitError as error:
+            yield root.label(name), error
+    text = decode_text(kernel_buffer()) if root.live else ""
+    if text:
+        yield _KMSG, text
 
 
 def read_boot_log(root: Sysroot) -> "BootLog | None":

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from kexeckit.errors import FileAccessError, KexeckitError, UsageError
 from kexeckit.formats.iomem import parse_iomem
+from kexeckit.machine.sources.files import BOOT_PARAMS, EFI_MEMMAP
 from kexeckit.system.boot_log import kernel_buffer
-from kexeckit.system.efi_map import EFI_MEMMAP, efi_map_bytes
+from kexeckit.system.efi_map import live_efi_map
 from kexeckit.system.kernel_config import CONFIG_GZ, config_names
 from kexeckit.system.release import read_release
 from kexeckit.system.sysroot import Sysroot
@@ -113,7 +114,7 @@ def _save(root: Sysroot, folder: Path) -> CaptureResult:
     else:
         missing.append("the boot log: /dev/kmsg cannot be read or no longer holds the boot")
     try:
-        memmap = efi_map_bytes(root)[0] if root.live else b""
+        memmap = _efi_map(root) if root.live else b""
     except KexeckitError as error:
         missing.append(f"the EFI memory map: {error}")
     else:
@@ -131,7 +132,7 @@ def _wanted(root: Sysroot) -> Iterator[str]:
             yield name
     for parent, mark, files in (
         (_CPUS, "cpu", ("crash_notes", "crash_notes_size")),
-        (_NODES, "node", ("meminfo", "cpulist")),
+        (_NODES, "node", ("meminfo", "cpulist", "distance")),
     ):
         for child in root.listdir(parent) if root.exists(parent) else ():
             if child.startswith(mark) and child[len(mark) :].isdigit():
@@ -157,6 +158,10 @@ def _kcore_header(root: Sysroot) -> bytes:
     # Only the program headers: the file is as large as the address space.
     head = root.read_bytes(_KCORE, 64)
     return root.read_bytes(_KCORE, 64 + 56 * int.from_bytes(head[56:58], "little"))
+
+
+def _efi_map(root: Sysroot) -> bytes:
+    return live_efi_map(root.read_bytes(BOOT_PARAMS) if root.exists(BOOT_PARAMS) else None)
 
 
 def _boot_log(root: Sysroot) -> bytes:

@@ -11,41 +11,28 @@ efi_get_memory_map().
 """
 
 from kexeckit.errors import InputError
-from kexeckit.formats.efi_memory_map import parse_efi_memory_map
-from kexeckit.formats.sysfs_crash import EfiDescriptor
-from kexeckit.system.boot_files import read_boot_params
+from kexeckit.formats.boot_params import parse_boot_params
 from kexeckit.system.kcore import read_physical
-from kexeckit.system.sysroot import Sysroot
 
 EFI_MEMMAP = "/efi_memmap"
 # 48 bytes a descriptor; the largest machines have some thousand.
 _MOST = 1 << 20
 
 
-def read_boot_efi_map(root: Sysroot) -> tuple[EfiDescriptor, ...]:
-    """Return the map's descriptors; none where the root has no map or the machine was not booted by EFI.
+def live_efi_map(boot_params: bytes | None) -> bytes:
+    """Return the running kernel's map as bytes; nothing where EFI did not boot it.
 
-    Raises:
-        KexeckitError: It is there, and cannot be read or understood.
-    """
-    if root.live:
-        data, step = efi_map_bytes(root)
-        return parse_efi_memory_map(data, "the EFI memory map in /proc/kcore", step) if data else ()
-    if not root.exists(EFI_MEMMAP):
-        return ()
-    return parse_efi_memory_map(root.read_bytes(EFI_MEMMAP), root.label(EFI_MEMMAP))
-
-
-def efi_map_bytes(root: Sysroot) -> tuple[bytes, int]:
-    """Return the running kernel's map as bytes, and the size of a descriptor; nothing where EFI did not boot it.
+    Args:
+        boot_params: The page that the boot loader passed, or None where there is none.
 
     Raises:
         KexeckitError: It cannot be read.
     """
-    params = read_boot_params(root)
-    if not params or not params.efi.present or not params.efi.memmap:
-        return b"", 0
-    efi = params.efi
+    if boot_params is None:
+        return b""
+    efi = parse_boot_params(boot_params, "boot_params").efi
+    if not efi.present or not efi.memmap:
+        return b""
     if not 0 < efi.memmap_size <= _MOST or efi.memmap_size % max(efi.memdesc_size, 1):
         raise InputError("boot_params", f"an EFI memory map of {efi.memmap_size} bytes by {efi.memdesc_size}")
-    return read_physical(efi.memmap, efi.memmap_size), efi.memdesc_size
+    return read_physical(efi.memmap, efi.memmap_size)

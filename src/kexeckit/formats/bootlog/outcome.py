@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from kexeckit.formats.bootlog.boot import BootLog
+from kexeckit.formats.bootlog.line import LogLine
 from kexeckit.memory.units import MIB
 
 _MB = re.compile(r"^(?:kexec\w*: )?Reserving (\d+)MB of (low )?memory at (\d+)MB for crashkernel")
@@ -56,7 +57,15 @@ def logged_regions(log: BootLog) -> tuple[LoggedRegion, ...]:
     return tuple(out)
 
 
+def failure(log: BootLog) -> LogLine | None:
+    """Return the first line that says that a reservation failed, or None."""
+    return next((line for line, _ in log.matches(_FAILED)), None)
+
+
 def search_line(log: BootLog) -> int | None:
     """Return the number of the first line that tells how the search for a region went, or None."""
-    failed = next((line.number for line, _ in log.matches(_FAILED)), None)
-    return min((n for n in (failed, *(r.line for r in logged_regions(log))) if n is not None), default=None)
+    failed = failure(log)
+    return min(
+        (n for n in (failed.number if failed else None, *(r.line for r in logged_regions(log))) if n is not None),
+        default=None,
+    )

@@ -1,0 +1,82 @@
+"""Read a machine: the one place where files become a `Machine`.
+
+Sysroot -> read_files: bytes, each file once -> machine.sources -> machine.merge -> Machine
+"""
+
+from dataclasses import replace
+
+from kexeckit.errors import InputError, KexeckitError
+from kexeckit.formats.bootlog.boot import parse_boot_log
+from kexeckit.formats.iomem import looks_like_iomem, parse_iomem
+from kexeckit.machine.arch import stated_arch
+from kexeckit.machine.fact import Problem
+from kexeckit.machine.merge import merge, stated
+from kexeckit.machine.sources.files import machine_from_files
+from kexeckit.machine.sources.iomem import machine_from_iomem
+from kexeckit.machine.sources.log import machine_from_log
+from kexeckit.machine.value import Machine
+from kexeckit.system.boot_log import boot_log_texts
+from kexeckit.system.root_files import read_files
+from kexeckit.system.sysroot import SingleFile, Sysroot
+from kexeckit.system.text import decode_text
+
+
+def read_machine(
+    root: Sysroot, *, arch: str | None = None, release: str | None = None, handover: bool = False
+) -> Machine:
+    """Read what is known about one machine.
+
+    Args:
+        root: This machine, a capture of one, or a single file: a boot log, an iomem file, a description.
+        arch: Architecture, to override what the source says; any usual name of it.
+        release: Kernel release as ``uname -r``, likewise.
+        handover: Also read what only the loading of a next kernel needs.
+
+    Raises:
+        InputError: A single file is of no kind that is known here, or cannot be read as what it is.
+        UsageError: Nobody calls an architecture so.
+    """
+    name = stated_arch(arch) if arch else None
+    single = root.single_file
+    found = _of_file(single) if single else _of_root(root, handover=handover)
+    return stated(found, name, release)
+
+
+def _of_file(single: SingleFile) -> Machine:
+    text = decode_text(single.data)
+    if single.name.endswith(".toml"):
+        # Few machines are described, and the parser of TOML is slow to import.
+        from kexeckit.formats.machine_toml import parse_machine_toml
+        from kexeckit.machine.sources.described import machine_from_description
+
+        return machine_from_description(parse_machine_toml(text, single.name), single.name)
+    if looks_like_iomem(text):
+        return machine_from_iomem(parse_iomem(text, single.name), single.name)
+    return machine_from_log(parse_boot_log(text, single.name))
+
+
+def _of_root(root: Sysroot, *, handover: bool) -> Machine:
+    files = read_files(root, handover=handover)
+    found = machine_from_files(files)
+    if handover:
+        from kexeckit.machine.sources.handover import handover_from_files
+
+        facts, problems = handover_from_files(files)
+        found = replace(found, handover=facts, problems=(*found.problems, *problems))
+    log, troubles = _log(root)
+    made = merge(found, log) if log else found
+    return replace(made, problems=(*made.problems, *troubles)) if troubles else made
+
+
+def _log(root: Sysroot) -> tuple[Machine | None, list[Problem]]:
+    # The first file that holds kernel messages; one that is there and holds none is named.
+    troubles: list[Problem] = []
+    for name, text in boot_log_texts(root):
+        if isinstance(text, KexeckitError):
+            troubles.append(Problem.of("log", text))
+            continue
+        try:
+            return machine_from_log(parse_boot_log(text, name)), troubles
+        except InputError as error:
+            troubles.append(Problem.of("log", error))
+    return None, troubles
