@@ -64,13 +64,14 @@ def run(args: Namespace) -> int:
     """Print the prediction, or the estimate."""
     if args.estimate is not None:
         return _estimate(args)
+    from kexeckit.kernel.reservation.from_machine import reservation_input
     from kexeckit.kernel.reservation.predict import FAILED, predict_reservation
     from kexeckit.render.crashkernel import crashkernel_document, render_crashkernel
-    from kexeckit.system.reservation_input import read_reservation_input
+    from kexeckit.system.machine import read_machine
     from kexeckit.system.sysroot import open_sysroot
 
-    root = open_sysroot(args.root)
-    found = predict_reservation(read_reservation_input(root, tuple(args.words), args.arch, args.kernel_version))
+    machine = read_machine(open_sysroot(args.root), arch=args.arch, release=args.kernel_version)
+    found = predict_reservation(reservation_input(machine, args.words))
     if args.json:
         from kexeckit.cli.output import print_document
 

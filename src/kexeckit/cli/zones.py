@@ -22,13 +22,17 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Print the prediction."""
     from kexeckit.kernel.zones.cost import affordable_kernelcore, node_costs
+    from kexeckit.kernel.zones.from_machine import zone_question
     from kexeckit.kernel.zones.predict import predict_zones
+    from kexeckit.machine.merge import with_efi_map
     from kexeckit.render.zones import render_zones, zones_document
+    from kexeckit.system.machine import read_machine
     from kexeckit.system.sysroot import open_sysroot
-    from kexeckit.system.zone_input import read_zone_question
 
-    raw = _file(args.efi_map) if args.efi_map else None
-    question = read_zone_question(open_sysroot(args.root), args.words, args.arch, args.kernel_version, raw)
+    machine = read_machine(open_sysroot(args.root), arch=args.arch, release=args.kernel_version)
+    if args.efi_map:
+        machine = with_efi_map(machine, _file(args.efi_map), args.efi_map)
+    question = zone_question(machine, args.words)
     prediction = predict_zones(question.machine, question.parameters, question.behaviour)
     costs = node_costs(question.machine, question.parameters, prediction)
     afford = affordable_kernelcore(question.machine, question.behaviour) if args.afford else None

@@ -14,6 +14,8 @@ Source: lib/cmdline.c, next_arg(); lib/ctype.c, the table for isspace(); kernel/
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from kexeckit.errors import UsageError
+
 _SPACE = " \t\n\v\f\r\xa0"
 
 
@@ -70,6 +72,26 @@ def without(cmdline: str, names: Iterable[str]) -> str:
         after = spans[at + 1][0] if at + 1 < len(spans) and at != kept[-1] else spans[at][1]
         out.append(line[spans[at][0] : after])
     return _as_text("".join(out))
+
+
+def with_words(cmdline: str, typed: Iterable[str]) -> str:
+    """Return a command line with typed words in place of those of the same names.
+
+    Args:
+        cmdline: The command line that a machine was booted with.
+        typed: Words such as ``crashkernel=1G``; each name in them loses its old words, all typed words are appended.
+
+    Raises:
+        UsageError: A word has no name, such as a bare size.
+    """
+    words = [w for text in typed for w in split_words(text)]
+    for word in words:
+        if not word.name or word.name[0].isdigit():
+            raise UsageError(
+                f"{word.text!r} is no word of a kernel command line; expected one like crashkernel=512M or mem=4G"
+            )
+    kept = without(cmdline, {w.name for w in words}) if words and cmdline.strip() else cmdline
+    return " ".join([*([kept] if kept else []), *(w.text for w in words)])
 
 
 def _spans(line: str) -> Iterator[tuple[int, int]]:

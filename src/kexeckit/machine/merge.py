@@ -12,6 +12,7 @@ from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from kexeckit.formats.bootlog.memory import TableEntry
+from kexeckit.formats.efi_memory_map import mirrored_memory, parse_efi_memory_map
 from kexeckit.formats.firmware_memmap import is_unknown
 from kexeckit.machine.fact import Fact, How
 from kexeckit.machine.value import EfiFacts, Machine
@@ -57,6 +58,17 @@ def stated(machine: Machine, arch: str | None = None, release: str | None = None
     return replace(machine, kernel=kernel) if kernel is not machine.kernel else machine
 
 
+def with_efi_map(machine: Machine, data: bytes, source: str) -> Machine:
+    """Return the machine with a raw EFI memory map that the user gives: it says which memory is mirrored.
+
+    Raises:
+        InputError: The bytes are no such map.
+    """
+    found = mirrored_memory(parse_efi_memory_map(data, source))
+    whole = Fact(value=True, source=source, how=How.STATED)
+    return replace(machine, efi=replace(machine.efi, mirrored=Fact(found, source, how=How.STATED), mirror_whole=whole))
+
+
 def _first_shown(groups: list[G]) -> G:
     if len(groups) == 1:
         return groups[0]
@@ -90,4 +102,6 @@ def _mirrored(merged: EfiFacts, parts: list[EfiFacts]) -> EfiFacts:
     together = shown[0].value
     for other in shown[1:]:
         together = together | other.value
-    return replace(merged, mirrored=replace(shown[0], value=together), mirror_whole=Fact(False, shown[0].source))
+    return replace(
+        merged, mirrored=replace(shown[0], value=together), mirror_whole=Fact(value=False, source=shown[0].source)
+    )

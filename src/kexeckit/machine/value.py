@@ -80,6 +80,7 @@ class BootFacts:
         encrypted: Memory encryption is on.
         kaslr_off: It says that it was not put at a random place.
         whole_log: There is a boot log that begins with the kernel's first lines.
+        map_log: There is a boot log that shows the memory map, so that it holds what came before the reservation.
         late_log: The boot log goes on behind the reservation.
         init_log: The boot log goes on behind the unpacking of an initrd.
         initrd: The initrd where boot parameters give it; None in the value for "there is none".
@@ -99,6 +100,7 @@ class BootFacts:
     encrypted: Fact[bool] | None = None
     kaslr_off: Fact[bool] | None = None
     whole_log: Fact[bool] | None = None
+    map_log: Fact[bool] | None = None
     late_log: Fact[bool] | None = None
     init_log: Fact[bool] | None = None
     initrd: Fact[MemRange | None] | None = None
@@ -330,3 +332,21 @@ def memory_affinities(nodes: NodeFacts) -> tuple[MemoryAffinity, ...]:
     """Return the affinities that the best source shows; empty where the kernel refuses them or none shows any."""
     found = nodes.srat or nodes.blocks
     return found.value.memory if found and not (nodes.refused and nodes.refused.value) else ()
+
+
+def sources_of(machine: Machine) -> tuple[str, ...]:
+    """Return how messages name what the machine's facts of memory and boot were read from, each once."""
+    facts = (
+        machine.kernel.release,
+        machine.memory.firmware,
+        machine.taken,
+        machine.memory.ranges,
+        machine.memory.resources,
+        machine.memory.memblock,
+        machine.nodes.srat or machine.nodes.blocks,
+        machine.boot.initrd,
+        machine.efi.map,
+        machine.efi.mirrored,
+        machine.kernel.config,
+    )
+    return tuple(dict.fromkeys(f.source for f in facts if f))

@@ -20,8 +20,9 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from kexeckit.kernel.behaviour.reservation import CrashRules
+from kexeckit.kernel.boot.held import Held
 from kexeckit.kernel.boot.memblock import Memblock, Region
-from kexeckit.kernel.reservation.facts import Held
+from kexeckit.machine.taken import Taker
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.units import KIB, MIB
 
@@ -108,7 +109,7 @@ def _struct_pages(memory: Memblock, run: SectionRun, rules: CrashRules, taken: l
     size, align = len(run.numbers) * share, max(share, piece) if rules.page == 4 * KIB else piece
     span = _find(memory, size, align, run.node)
     if span:
-        taken.append(Held(span, what, "computed"))
+        taken.append(Held(span, Taker.STRUCT_PAGES, what, "computed"))
         return memory.reserve((span,))
     for _ in range(size // piece):
         memory = _take(memory, _Wanted(piece, piece, run.node, what), taken)
@@ -119,7 +120,7 @@ def _take(memory: Memblock, wanted: _Wanted, taken: list[Held]) -> Memblock:
     span = _find(memory, wanted.size, wanted.align, wanted.node) or _find(memory, wanted.size, wanted.align, None)
     if span is None:
         return memory
-    taken.append(Held(span, wanted.what, "computed"))
+    taken.append(Held(span, Taker.STRUCT_PAGES, wanted.what, "computed"))
     return memory.reserve((span,))
 
 

@@ -13,13 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from kexeckit.formats.cmdline import values
-from kexeckit.kernel.boot.cma import cma_variants
 from kexeckit.kernel.boot.memblock import fit
+from kexeckit.kernel.reservation.cma import cma_variants
 from kexeckit.kernel.reservation.early import EarlyMemory, early_memory
 from kexeckit.kernel.reservation.facts import KernelImage, ReservationInput
 from kexeckit.kernel.reservation.request import Request
 from kexeckit.kernel.reservation.search import Attempt, Placement, place
 from kexeckit.kernel.reservation.words import unmodelled
+from kexeckit.machine.taken import Taker
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.units import GIB, MIB, align_down, align_up
@@ -104,7 +105,7 @@ def upper_bound(early: EarlyMemory, placement: Placement, part: str, region: Mem
     room = next(f for f in early.memory.free() if f.range.contains(region))
     if window.end <= room.range.end:
         return window.end, "window"
-    holder = next((h.what for h in early.held if h.range.start <= room.range.end < h.range.end), "")
+    holder = next((h.name for h in early.held if h.range.start <= room.range.end < h.range.end), "")
     return room.range.end, holder or "end of RAM"
 
 
@@ -247,7 +248,7 @@ def _near_firmware(facts: ReservationInput, region: MemRange) -> bool:
     # EFI hands out memory from the top down, first to itself. What it keeps (regions that are not mapped, its tables)
     # shows where that was; kernel and initrd lie below, within what its own memory, free again by now, may take.
     kept = [r.range for r in facts.regions if r.nomap]
-    kept += [h.range for h in facts.held if h.what.startswith("EFI table")]
+    kept += [h.range for h in facts.held if h.by is Taker.EFI_TABLE]
     return any(region.start < span.end < region.end + GIB for span in kept)
 
 
@@ -304,7 +305,7 @@ def _cma(facts: ReservationInput, request: Request) -> Doubt | None:
 
 def _cut_off(facts: ReservationInput, early: EarlyMemory, placement: Placement) -> Doubt | None:
     # mem= cuts off what EFI put high; the kernel adds it back, wherever it is, with struct pages of its own.
-    if not facts.unshown.initrd_high or facts.seen_cmdline is None or not placement.main:
+    if not facts.unshown.initrd_high or facts.cmdline == facts.seen_cmdline or not placement.main:
         return None
     hidden = facts.unshown.kernel is not None or facts.unshown.initrd is not None
     if not hidden or values(facts.cmdline, "mem") == values(facts.seen_cmdline, "mem"):

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 
 from kexeckit.formats.cmdline import has_word, values
 from kexeckit.formats.memparse import parse_memory
-from kexeckit.kernel.boot.cma import with_cma
 from kexeckit.kernel.boot.direct_map import direct_map_pages, shortened
 from kexeckit.kernel.boot.e820 import (
     E820_RAM,
@@ -29,9 +28,13 @@ from kexeckit.kernel.boot.e820 import (
     sanitized,
     with_parameters,
 )
+from kexeckit.kernel.boot.held import PLACED, Held
 from kexeckit.kernel.boot.memblock import Memblock, Region, marked, regions_of
+from kexeckit.kernel.boot.nodes import node_layout
 from kexeckit.kernel.boot.sections import with_struct_pages
-from kexeckit.kernel.reservation.facts import Held, ReservationInput
+from kexeckit.kernel.reservation.cma import with_cma
+from kexeckit.kernel.reservation.facts import ReservationInput
+from kexeckit.machine.taken import Taker
 from kexeckit.memory.range import MemRange, clip
 from kexeckit.memory.rangeset import EMPTY, RangeSet
 from kexeckit.memory.units import MIB, PAGE_SIZE, align_down, align_up
@@ -70,18 +73,18 @@ def early_memory(facts: ReservationInput, *, tops: int = 0) -> EarlyMemory:
     """
     spans, steps, problem = _memory(facts, facts.cmdline)
     regions = _regions(facts, spans)
-    moved = facts.seen_cmdline is not None and _moves(facts, spans)
+    moved = facts.cmdline != facts.seen_cmdline and _moves(facts, spans)
     if moved:
         facts = _with_node_data_alone(facts)
-    held = [h for h in facts.held if h.kind != "cma" and not (moved and h.kind != "fixed")]
+    held = [h for h in facts.held if h.by is not Taker.CMA and not (moved and h.by in PLACED)]
     memory = Memblock(
         regions,
         RangeSet(h.range for h in held) | RangeSet([_LOW_MEGABYTE] if facts.rules.arch in _X86 else []),
         prefer_mirror=bool(facts.mirrored) and _mirror_counts(facts),
         skip_hotplug=has_word(facts.cmdline, "movable_node"),
     )
-    memory = replace(memory, regions=_hotplug_cleared(memory, facts))
-    tables = [Held(p, "page tables", "computed") for p in _tables(facts, spans, facts.cmdline)]
+    memory = replace(memory, regions=_hotplug_cleared(memory))
+    tables = [Held(p, Taker.PAGE_TABLES, "page tables", "computed") for p in _tables(facts, spans, facts.cmdline)]
     memory, held = memory.reserve(t.range for t in tables), [*held, *tables]
     if facts.rules.arch in _X86 or not facts.rules.sparse_first:
         memory, held = _taken_at_top(memory, held, tops)
@@ -90,7 +93,7 @@ def early_memory(facts: ReservationInput, *, tops: int = 0) -> EarlyMemory:
     else:
         memory, held = _node_data(memory, held, facts.node_data)
         memory, held = _struct_pages(memory, held, facts, tops)
-        areas = [h for h in facts.held if h.kind == "cma"]
+        areas = [h for h in facts.held if h.by is Taker.CMA]
         memory, held = memory.reserve(h.range for h in areas), [*held, *areas]
     total = memory.end if facts.rules.total_is_span else memory.total
     return EarlyMemory(memory, tuple(held), total, steps, problem)
@@ -99,22 +102,22 @@ def early_memory(facts: ReservationInput, *, tops: int = 0) -> EarlyMemory:
 def _tables(facts: ReservationInput, spans: list[MemRange], cmdline: str) -> RangeSet:
     # Page tables of the direct mapping, where memblock=debug does not show them. They come before nodes, ACPI tables
     # and all that the kernel places itself.
-    shown = any(h.what.startswith(("memblock", "page tables")) for h in facts.held)
+    shown = any(h.by in (Taker.MEMBLOCK, Taker.PAGE_TABLES) for h in facts.held)
     special = has_word(cmdline, "movable_node") or (facts.mirrored and _mirror_counts(facts))
     if not facts.direct_map or shown or special:
         return EMPTY
-    before = [h for h in facts.held if h.kind in ("fixed", "initrd") and not h.what.startswith("ACPI ")]
+    before = [h for h in facts.held if h.by not in (Taker.NODE_DATA, Taker.CMA, Taker.ACPI_TABLE)]
     reserved = RangeSet([_LOW_MEGABYTE, *(h.origin or h.range for h in before)])
-    image = next((h for h in before if h.what == "kernel image"), None)
+    image = next((h for h in before if h.by is Taker.KERNEL_IMAGE), None)
     memory = Memblock(tuple(Region(s) for s in RangeSet(spans)), reserved)
     return direct_map_pages(memory, facts.direct_map, image.range.end - image.unsure - 1 if image else None)
 
 
 def _with_node_data_alone(facts: ReservationInput) -> ReservationInput:
     # All above a node's data counts as its own; of that, page tables are known better.
-    seen = facts.seen_cmdline or ""
+    seen = facts.seen_cmdline
     tables = _tables(facts, _memory(facts, seen)[0], seen)
-    alone = (replace(h, range=shortened(h.range, tables)) if h.kind == "node-data" else h for h in facts.held)
+    alone = (replace(h, range=shortened(h.range, tables)) if h.by is Taker.NODE_DATA else h for h in facts.held)
     return replace(facts, held=tuple(alone))
 
 
@@ -137,13 +140,13 @@ def _changed(table: Table, changes: Iterable[tuple[int, int]]) -> Table:
 def _limited(spans: list[MemRange], cmdline: str, facts: ReservationInput) -> list[MemRange]:
     # arm64: mem=N keeps the first N bytes of memory, counted over all ranges; the last mem= counts. The kernel image
     # and the initrd are added back where they are cut off. What the source shows was cut by its own mem= already.
-    if values(cmdline, "mem") == values(cmdline if facts.seen_cmdline is None else facts.seen_cmdline, "mem"):
+    if values(cmdline, "mem") == values(facts.seen_cmdline, "mem"):
         return spans
     sizes = [parse_memory(v)[0] for v in values(cmdline, "mem")]
     left = align_down(sizes[-1], facts.rules.page) if sizes else 0
     if not left:
         return spans
-    out = [h.range for h in facts.held if h.kind == "initrd" or h.what == "kernel image"]
+    out = [h.range for h in facts.held if h.by in (Taker.INITRD, Taker.KERNEL_IMAGE)]
     for span in spans:
         part = clip(span.start, min(span.end, span.start + left))
         if part:
@@ -158,19 +161,28 @@ def _regions(facts: ReservationInput, spans: list[MemRange]) -> tuple[Region, ..
         # Touching regions stay apart: their border means something (a node, or memory that is not mapped).
         regions = tuple(replace(r, range=part) for r in facts.regions for part in RangeSet((r.range,)) & kept)
         return regions if facts.rules.after_numa else _without_nodes(regions)
-    regions = regions_of(spans, facts.nodes if facts.rules.after_numa else ())
-    if facts.mirrored and _mirror_counts(facts):
-        regions = marked(regions, facts.mirrored, "mirror")
-    return marked(regions, facts.hotplug, "hotplug") if facts.rules.after_numa else regions
+    regions = _on_nodes(facts, spans) if facts.rules.after_numa else regions_of(spans)
+    return marked(regions, facts.mirrored, "mirror") if facts.mirrored and _mirror_counts(facts) else regions
+
+
+def _on_nodes(facts: ReservationInput, spans: list[MemRange]) -> tuple[Region, ...]:
+    # Borders are those of the nodes as the kernel joins them, not of the firmware's entries.
+    layout = node_layout(RangeSet(spans), facts.affinities) if facts.affinities else None
+    if not layout:
+        return regions_of(spans)
+    if len({b.nid for b in layout.blocks}) > 1:
+        rest = RangeSet(spans) - RangeSet(r.range for r in layout.regions)
+        return tuple(sorted((*layout.regions, *(Region(r) for r in rest)), key=lambda r: r.range))
+    return marked(regions_of(spans), (a.range for a in facts.affinities if a.hotplug), "hotplug")
 
 
 def _mirror_counts(facts: ReservationInput) -> bool:
     return facts.rules.mirror == "always" or "mirror" in values(facts.cmdline, "kernelcore")
 
 
-def _hotplug_cleared(memory: Memblock, facts: ReservationInput) -> tuple[Region, ...]:
+def _hotplug_cleared(memory: Memblock) -> tuple[Region, ...]:
     # A node that holds anything reserved cannot go away, so its hotplug marks are dropped and its parts join again.
-    if not facts.hotplug:
+    if not any(r.hotplug for r in memory.regions):
         return memory.regions
     busy = {r.node for r in memory.regions if memory.reserved.overlapping(r.range)}
     return _rejoined(replace(r, hotplug=False) if r.node in busy else r for r in memory.regions)
@@ -178,13 +190,13 @@ def _hotplug_cleared(memory: Memblock, facts: ReservationInput) -> tuple[Region,
 
 def _moves(facts: ReservationInput, spans: list[MemRange]) -> bool:
     # Whether the words that were changed move what the kernel places itself.
-    seen = facts.seen_cmdline or ""
+    seen = facts.seen_cmdline
     if facts.dma_cma is not False and values(facts.cmdline, "cma") != values(seen, "cma"):
         return True
     if has_word(facts.cmdline, "movable_node") != has_word(seen, "movable_node"):
         return True
     if _pages_asked_for(facts) and not has_word(seen, "crashkernel"):
-        nodes = [h for h in facts.held if h.kind == "node-data"]
+        nodes = [h for h in facts.held if h.by is Taker.NODE_DATA]
         if nodes and not any(_page_tables(facts, h) for h in nodes):
             return True
     return spans != _memory(facts, seen)[0]
@@ -197,14 +209,14 @@ def _taken_at_top(memory: Memblock, held: list[Held], size: int) -> tuple[Memblo
     if at is None:
         return memory, held
     span = MemRange.from_size(at, align_up(size, PAGE_SIZE))
-    return memory.reserve((span,)), [*held, Held(span, "early page tables and the like", "at most")]
+    return memory.reserve((span,)), [*held, Held(span, Taker.PAGE_TABLES, "early page tables and the like", "at most")]
 
 
 def _placed_anew(memory: Memblock, held: list[Held], facts: ReservationInput, tops: int) -> tuple[Memblock, list[Held]]:
     for was in facts.held:
-        if was.kind == "initrd":
+        if was.by is Taker.INITRD:
             memory, held = _initrd(memory, held, was)
-    for was in sorted((h for h in facts.held if h.kind == "node-data"), key=lambda h: h.node):
+    for was in sorted((h for h in facts.held if h.by is Taker.NODE_DATA), key=lambda h: h.node):
         memory, held = _put(memory, held, _scaled(was, memory, facts), was.node)
     memory, held = _node_data(memory, held, facts.node_data)
     memory, held = _struct_pages(memory, held, facts, tops)
@@ -264,7 +276,7 @@ def _page_tables(facts: ReservationInput, was: Held) -> int:
 
 def _by_pages(facts: ReservationInput, was: Held) -> bool:
     # Whether the boot that is asked about maps memory by pages: as the one that was seen, or for crashkernel=.
-    highest = max((h.range.start for h in facts.held if h.kind == "node-data"), default=0)
+    highest = max((h.range.start for h in facts.held if h.by is Taker.NODE_DATA), default=0)
     return bool(_page_tables(facts, was)) or (_pages_asked_for(facts) and was.range.start == highest)
 
 
@@ -301,6 +313,6 @@ def _node_data(memory: Memblock, held: list[Held], size: int) -> tuple[Memblock,
     if not size:
         return memory, held
     for node in sorted({r.node or 0 for r in memory.regions}):
-        unknown = Held(MemRange(0, size), f"NODE_DATA({node})", "size assumed", "node-data", node)
+        unknown = Held(MemRange(0, size), Taker.NODE_DATA, f"NODE_DATA({node})", "size assumed", node)
         memory, held = _put(memory, held, unknown, node)
     return memory, held

@@ -6,36 +6,14 @@ that must exist but is not shown, firmware memory that is reserved but not print
 
 from dataclasses import dataclass, field
 
+from kexeckit.formats.srat import MemoryAffinity
 from kexeckit.kernel.behaviour.reservation import CrashRules
 from kexeckit.kernel.boot.direct_map import DirectMap
 from kexeckit.kernel.boot.e820 import Table
+from kexeckit.kernel.boot.held import Held
 from kexeckit.kernel.boot.memblock import Region
 from kexeckit.kernel.reservation.search import Limits
 from kexeckit.memory.range import MemRange
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """Memory that is taken before the reservation.
-
-    Attributes:
-        range: Its bytes.
-        what: Who has it: ``initrd``, ``kernel image``, ``NODE_DATA(0)``, ...
-        source: Where that is known from, like ``dmesg:12``.
-        kind: ``fixed``; ``initrd`` (moved by the kernel where its place is no RAM); ``node-data`` (at the top of its
-            node, wherever that is); ``cma`` (placed by the kernel, depends on the command line).
-        node: The node of ``node-data``.
-        unsure: Bytes at its end that may be free, because its size is an estimate.
-        origin: Where the boot loader put it, if the kernel moved it; None where it did not.
-    """
-
-    range: MemRange
-    what: str
-    source: str
-    kind: str = "fixed"
-    node: int = 0
-    unsure: int = 0
-    origin: MemRange | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +65,13 @@ class ReservationInput:
     Attributes:
         rules: How the kernel reserves.
         cmdline: Its command line.
-        seen_cmdline: The command line of the boot that `held` was seen in; None where that is `cmdline`.
+        cmdline_known: A source shows `seen_cmdline`.
+        seen_cmdline: The command line of the boot that `held` was seen in.
         table: The firmware's e820 table, for x86; empty where memory is given as regions.
         changes: Further changes to the table that the source shows, as (start, end): RAM that became reserved (MTRR).
         regions: memblock.memory where no table is given.
-        nodes: (node, range) borders.
+        affinities: Which addresses are on which node, and which of them may be unplugged.
         mirrored: Ranges that the firmware mirrors.
-        hotplug: Ranges that may be unplugged.
         held: What is taken before.
         late: Ranges that firmware gave out last; what lies below the lowest of them is free of firmware's doings.
         node_data: Bytes that each node's data takes, where the source does not show where it is.
@@ -102,6 +80,7 @@ class ReservationInput:
         end_of_boot: What is reserved at the end of boot, where that is all that the source shows.
         sources: What was read, in words, for the user.
         notes: What the user should know about the reading.
+        assumed: What was assumed because no source shows it.
         xen_pv: The kernel runs as a Xen PV domain, which reserves nothing.
         dma_cma: The kernel knows ``cma=`` (CONFIG_DMA_CMA); None where the source does not show it.
         direct_map: How the kernel maps RAM; None where that is not known or not modelled.
@@ -110,13 +89,13 @@ class ReservationInput:
 
     rules: CrashRules
     cmdline: str
-    seen_cmdline: str | None = None
+    seen_cmdline: str
+    cmdline_known: bool = True
     table: Table = ()
     changes: tuple[tuple[int, int], ...] = ()
     regions: tuple[Region, ...] = ()
-    nodes: tuple[tuple[int, MemRange], ...] = ()
+    affinities: tuple[MemoryAffinity, ...] = ()
     mirrored: tuple[MemRange, ...] = ()
-    hotplug: tuple[MemRange, ...] = ()
     held: tuple[Held, ...] = ()
     late: tuple[MemRange, ...] = ()
     node_data: int = 0
@@ -125,6 +104,7 @@ class ReservationInput:
     end_of_boot: tuple[MemRange, ...] = ()
     sources: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
     xen_pv: bool = False
     dma_cma: bool | None = None
     cma_per_node: bool | None = None

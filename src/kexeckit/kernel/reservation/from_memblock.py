@@ -17,33 +17,25 @@ from dataclasses import replace
 
 from kexeckit.formats.memblock_debugfs import DRIVER_MANAGED, HOTPLUG, MIRROR, NOMAP, MemblockEntry
 from kexeckit.kernel.boot.memblock import Region
-from kexeckit.kernel.reservation.facts import ReservationInput
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 
 
-def with_memblock(
-    facts: ReservationInput, memory: Sequence[MemblockEntry], reserved: Sequence[MemblockEntry], source: str
-) -> ReservationInput:
-    """Return the facts with what memblock's lists show; unchanged where the firmware's table says what is memory.
+def listed_regions(regions: tuple[Region, ...], memory: Sequence[MemblockEntry], *, whole: bool) -> tuple[Region, ...]:
+    """Return regions with what memblock's list of memory shows.
 
     Args:
-        facts: What is known so far.
+        regions: As another source shows them.
         memory: memblock.memory.
-        reserved: memblock.reserved.
-        source: How messages name the folder of both.
+        whole: No boot log shows the regions, so that the list's own are taken.
     """
-    if not facts.regions or not memory:
-        return facts
-    whole = facts.unshown.early
-    regions = tuple(_region(e) for e in memory if not e.has(DRIVER_MANAGED)) if whole else facts.regions
+    if whole:
+        regions = tuple(_region(e) for e in memory if not e.has(DRIVER_MANAGED))
     if any(e.flags is not None for e in memory):
         regions = tuple(replace(r, nomap=False) for r in regions)
     for flag, field in ((NOMAP, "nomap"), (HOTPLUG, "hotplug"), (MIRROR, "mirror")):
         regions = marked_regions(regions, (e.range for e in memory if e.has(flag)), field)
-    mirrored = facts.mirrored or tuple(e.range for e in memory if e.has(MIRROR))
-    late = tuple(e.range for e in reserved) if whole else ()
-    return replace(facts, regions=regions, mirrored=mirrored, end_of_boot=late, sources=(*facts.sources, source))
+    return regions
 
 
 def unmapped_regions(regions: Sequence[Region], mapped: Iterable[int]) -> tuple[Region, ...]:

@@ -7,8 +7,8 @@ find_random_phys_addr(); boot services memory: arch/x86/platform/efi/quirks.c, e
 from dataclasses import dataclass, replace
 
 from kexeckit.kernel.behaviour.reservation import CrashRules
-from kexeckit.kernel.boot.cma import crash_areas
 from kexeckit.kernel.reservation.boot_services import without_assumed
+from kexeckit.kernel.reservation.cma import crash_areas
 from kexeckit.kernel.reservation.doubt import Candidate, Doubt, doubts
 from kexeckit.kernel.reservation.early import EarlyMemory, early_memory
 from kexeckit.kernel.reservation.facts import ReservationInput
@@ -20,6 +20,7 @@ RESERVED = "reserved"
 FAILED = "failed"
 NONE = "none"
 NOT_DETERMINED = "not-determined"
+_NO_CMDLINE = "no source shows the command line that this kernel was booted with"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def predict_reservation(facts: ReservationInput) -> Reservation:
     if request.outcome == "refused":
         return replace(blank, outcome=FAILED, problem=_refusal(request, facts.rules))
     if request.outcome == "none":
-        return blank
+        return blank if facts.cmdline_known else replace(blank, outcome=NOT_DETERMINED, problem=_NO_CMDLINE)
     if facts.xen_pv and facts.rules.arch in ("x86_64", "i386"):
         return replace(blank, outcome=FAILED, problem="Ignoring crashkernel for a Xen PV domain")
     if not facts.rules.modelled:

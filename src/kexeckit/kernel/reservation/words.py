@@ -34,7 +34,7 @@ _UNMODELLED = (
 
 def unmodelled(facts: ReservationInput) -> Iterator[tuple[str, str]]:
     """Yield (word, what it does) of every word that differs from the source's command line and is not modelled."""
-    if facts.seen_cmdline is None:
+    if facts.cmdline == facts.seen_cmdline:
         return
     limit = _words(facts.seen_cmdline, "mem") if facts.rules.arch == "arm64" else []
     if limit and _words(facts.cmdline, "mem") != limit:

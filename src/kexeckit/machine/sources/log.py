@@ -44,12 +44,13 @@ class _Reader:
         log = self.log
         arch = kernel_arch(log.arch or "")
         steps = memblock_steps(log)
+        known = self._memory(arch)
         return Machine(
             source=log.source,
             kind="log",
             kernel=self._kernel(arch),
-            boot=self._boot(steps),
-            memory=self._memory(arch),
+            boot=self._boot(steps, known),
+            memory=known,
             nodes=self._nodes(),
             efi=self._efi(),
             taken=Fact(tuple(self._taken(steps)), log.source),
@@ -107,18 +108,19 @@ class _Reader:
             else ""
         )
 
-    def _boot(self, steps: tuple[MemblockStep, ...]) -> BootFacts:
+    def _boot(self, steps: tuple[MemblockStep, ...], known: MemoryFacts) -> BootFacts:
         log = self.log
         size, place = early.image_size(log), early.kernel_place(log)
         brk = next((s for s in steps if s.caller == "setup_arch" and s.range.start >= MIB), None)
         booted = efi.booted_by_efi(log)
         return BootFacts(
-            efi=self._fact(booted) if booted or log.whole else None,
+            efi=self._fact(booted) if booted or log.whole or known.firmware else None,
             kexec=self._true(early.booted_by_kexec(log)),
             xen_pv=self._true(setup.is_xen_pv(log)),
             encrypted=self._true(early.encrypts_memory(log)),
             kaslr_off=self._true(early.says_kaslr_disabled(log)),
             whole_log=self._fact(log.whole),
+            map_log=self._fact(bool(known.firmware or known.ranges)),
             late_log=self._true(setup.reaches_zones(log)),
             init_log=self._true(setup.reaches_init(log)),
             initrd_size=self._fact(early.initrd_size(log)),

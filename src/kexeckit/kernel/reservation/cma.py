@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 
 from kexeckit.formats.cmdline import values
 from kexeckit.formats.memparse import parse_memory
+from kexeckit.kernel.boot.held import Held
 from kexeckit.kernel.boot.memblock import Memblock
-from kexeckit.kernel.reservation.facts import Held, ReservationInput
+from kexeckit.kernel.reservation.facts import ReservationInput
+from kexeckit.machine.taken import Taker
 from kexeckit.memory.range import MemRange, clip
 from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.units import GIB, PAGE_SIZE, align_down, align_up
@@ -43,7 +45,7 @@ class CmaRequest:
 
 def with_cma(memory: Memblock, facts: ReservationInput) -> tuple[Memblock, list[Held]]:
     """Return memblock with the areas that a kernel places for the facts' command line, and what was taken."""
-    shown = [h for h in facts.held if h.kind == "cma"]
+    shown = [h for h in facts.held if h.by is Taker.CMA]
     request = cma_request(facts, shown)
     if facts.dma_cma is False or not request.size:
         return memory, []
@@ -58,7 +60,7 @@ def with_cma(memory: Memblock, facts: ReservationInput) -> tuple[Memblock, list[
         if at is not None:
             span = MemRange.from_size(at, request.size)
             memory = memory.reserve((span,))
-            out.append(Held(span, "CMA area", "cma=", "cma"))
+            out.append(Held(span, Taker.CMA, "CMA area", "cma="))
     return memory, out
 
 
@@ -113,7 +115,7 @@ def cma_request(facts: ReservationInput, shown: list[Held]) -> CmaRequest:
     asked = values(facts.cmdline, "cma")
     text = asked[-1] if asked else ""
     size, at = parse_memory(text)
-    if not asked and shown and not values(facts.seen_cmdline or "", "cma"):
+    if not asked and shown and not values(facts.seen_cmdline, "cma"):
         size = shown[0].range.size
     start, end = 0, _NO_END if facts.rules.arch in _X86 else facts.limits.dma_limit
     fixed = False

@@ -1,0 +1,51 @@
+"""Which affinities the kernel uses: the firmware's, or what its own list of memory shows where that says otherwise."""
+
+from collections.abc import Iterable, Sequence
+
+from kexeckit.formats.bootlog.memory import NodeRange
+from kexeckit.formats.srat import MemoryAffinity
+from kexeckit.kernel.boot.nodes import NodeLayout, node_layout, numa_switched_off
+from kexeckit.machine.value import Machine, memory_affinities
+from kexeckit.memory.range import MemRange
+from kexeckit.memory.rangeset import RangeSet
+
+
+def affinities_at_boot(machine: Machine, memory: RangeSet, cmdline: str) -> tuple[MemoryAffinity, ...]:
+    """Return which addresses are on which node; empty where all memory is on node 0.
+
+    Args:
+        machine: The machine.
+        memory: All memory that the kernel knows of.
+        cmdline: The command line that is asked about.
+    """
+    if numa_switched_off(cmdline):
+        return ()
+    firmware = memory_affinities(machine.nodes)
+    printed = machine.memory.ranges.value if machine.memory.ranges else ()
+    found = node_layout(memory, firmware) if firmware else None
+    if printed and (not found or not _agrees(found, printed)):
+        return tuple(_stretches(printed, firmware))
+    return firmware
+
+
+def _agrees(layout: NodeLayout, printed: Sequence[NodeRange]) -> bool:
+    # Whether the affinities give every printed range the node that the kernel gave it.
+    return all(any(b.nid == p.node and b.range.contains(p.range) for b in layout.blocks) for p in printed)
+
+
+def _stretches(printed: Sequence[NodeRange], firmware: Iterable[MemoryAffinity]) -> list[MemoryAffinity]:
+    # Printed ranges of one node that touch in the list are one stretch of addresses of this node.
+    marks = RangeSet(a.range for a in firmware if a.hotplug)
+    stretches: list[tuple[int, MemRange]] = []
+    for p in sorted(printed, key=lambda p: p.range):
+        if stretches and stretches[-1][0] == p.node:
+            stretches[-1] = (p.node, MemRange(stretches[-1][1].start, p.range.end))
+        else:
+            stretches.append((p.node, p.range))
+    # A lower memory limit cuts ranges off, so each stretch reaches to the next one.
+    out = []
+    for at, (node, span) in enumerate(stretches):
+        end = stretches[at + 1][1].start if at + 1 < len(stretches) else 1 << 64
+        start = 0 if at == 0 else span.start
+        out.append(MemoryAffinity(node, MemRange(start, end), hotplug=span in marks))
+    return out

@@ -1,0 +1,129 @@
+"""What no source shows although it bears on the address.
+
+Source of what needs an initrd: init/do_mounts.c, name_to_dev_t() knows device names, numbers and partition ids; labels,
+file system ids and mapped devices are found by programs in an initrd. Of the random place of the x86 kernel:
+arch/x86/boot/compressed/kaslr.c, choose_random_location(), find_random_phys_addr(). Of kexec, which hands over the
+runtime part of the EFI map only: arch/x86/kernel/kexec-bzimage64.c, setup_efi_info_memmap().
+"""
+
+import re
+from collections.abc import Sequence
+
+from kexeckit.formats.cmdline import has_word, split_words
+from kexeckit.kernel.behaviour.reservation import CrashRules
+from kexeckit.kernel.boot.held import Held
+from kexeckit.kernel.reservation.facts import KernelImage, Unshown
+from kexeckit.machine.arch import X86
+from kexeckit.machine.fact import Fact
+from kexeckit.machine.taken import Taker
+from kexeckit.machine.value import Machine
+from kexeckit.machine.version import KernelVersion
+from kexeckit.memory.units import GIB, KIB, MIB, PAGE_SIZE
+
+_ROOT_BY_PROGRAM = re.compile(r"^root=(?:LABEL=|UUID=|/dev/mapper/|/dev/disk/|ZFS=|zfs:|live:|\"?UUID=|/dev/md/)")
+_INITRD_WORDS = ("initrd", "rd.lvm.lv", "rd_LVM_LV")
+_DEFAULT_IMAGE = 64 * MIB
+_FIRST_MEGABYTES = 16 * MIB
+
+
+def unshown(machine: Machine, rules: CrashRules, version: KernelVersion, cmdline: str, held: Sequence[Held]) -> Unshown:
+    """Return what is left open.
+
+    Args:
+        machine: The machine.
+        rules: The kernel's rules.
+        version: The kernel's version.
+        cmdline: The command line of the prediction.
+        held: What is shown.
+    """
+    shown = {h.by for h in held}
+    image = None if Taker.KERNEL_IMAGE in shown else _random_kernel(machine, version, cmdline)
+    if not has_early_log(machine):
+        return _without_log(machine, shown, image)
+    return Unshown(
+        kernel=image,
+        initrd=None if Taker.INITRD in shown or no_initrd(machine) else _hidden_initrd(machine, rules, cmdline),
+        initrd_high=rules.arch == "arm64" and _yes(machine.boot.efi),
+        firmware=rules.arch in X86 and _may_be_efi(machine) and not (machine.efi.map or _yes(machine.boot.kexec)),
+        tops=_tops(machine, rules, shown_nodes=Taker.NODE_DATA in shown),
+    )
+
+
+def _without_log(machine: Machine, shown: set[Taker], image: KernelImage | None) -> Unshown:
+    x86 = machine.arch in X86
+    found = Taker.INITRD in shown or no_initrd(machine)
+    return Unshown(
+        kernel=image if machine.kind != "described" else None,
+        initrd=None if found else 0,
+        firmware=x86 and _yes(machine.boot.efi) and not machine.efi.map,
+        tops=MIB if x86 else 0,
+        early=machine.arch == "arm64",
+    )
+
+
+def has_early_log(machine: Machine) -> bool:
+    """Say whether there is a boot log that holds what came before the reservation."""
+    return _yes(machine.boot.map_log)
+
+
+def no_initrd(machine: Machine) -> bool:
+    """Say whether boot parameters tell that there is no initrd."""
+    return machine.boot.initrd is not None and machine.boot.initrd.value is None
+
+
+def _may_be_efi(machine: Machine) -> bool:
+    # As the source says, or because the log begins behind that line.
+    return machine.boot.efi is None or machine.boot.efi.value
+
+
+def may_be_randomised(machine: Machine, version: KernelVersion, cmdline: str) -> bool:
+    """Say whether the kernel may have been put at a random place."""
+    # RHEL 7 took it over within 3.10.0, in one of its later releases.
+    backported = ".el7" in version.release
+    said = _yes(machine.boot.kaslr_off)
+    return (version.at_least(3, 14) or backported) and not has_word(cmdline, "nokaslr") and not said
+
+
+def _hidden_initrd(machine: Machine, rules: CrashRules, cmdline: str) -> int | None:
+    # The size of an initrd that must exist although nothing says where (0: unknown), or None for none.
+    if rules.arch not in (*X86, "arm64"):
+        return None
+    boot = machine.boot
+    if boot.initrd_size:
+        return boot.initrd_size.value
+    if _yes(boot.init_log):
+        return None
+    if not _yes(boot.late_log):
+        return 0
+    words = split_words(cmdline)
+    needs = any(_ROOT_BY_PROGRAM.match(w.text) or w.name in _INITRD_WORDS for w in words)
+    return 0 if needs else None
+
+
+def _random_kernel(machine: Machine, version: KernelVersion, cmdline: str) -> KernelImage | None:
+    # Without KASLR it is still where EFI firmware loaded it, which is no fixed place either.
+    efi = _yes(machine.boot.efi)
+    if not may_be_randomised(machine, version, cmdline) and not efi:
+        return None
+    found = machine.boot.image_size
+    size, source = (found.value.most, found.at) if found else (_DEFAULT_IMAGE, "assumed")
+    if machine.arch == "i386":
+        return KernelImage(size, 2 * MIB, _FIRST_MEGABYTES, 512 * MIB, source)
+    if machine.arch == "x86_64":
+        return KernelImage(size, 2 * MIB, _FIRST_MEGABYTES, None if version.at_least(4, 8) else GIB, source)
+    return KernelImage(size, 2 * MIB, 0, None, source) if machine.arch == "arm64" and efi else None
+
+
+def _tops(machine: Machine, rules: CrashRules, *, shown_nodes: bool) -> int:
+    # Without NODE_DATA lines the top of memory is unknown: page tables of 2 MiB pages take a page per GiB. On arm64
+    # the tables of the sections lie below NODE_DATA, and their size is only known roughly.
+    if rules.arch == "arm64" and rules.sparse_first:
+        return 160 * KIB
+    if rules.arch not in X86 or shown_nodes or not rules.after_numa:
+        return 0
+    highest = machine.boot.last_pfn.value if machine.boot.last_pfn else 0
+    return 512 * KIB + (highest * PAGE_SIZE // GIB + 4) * PAGE_SIZE
+
+
+def _yes(fact: Fact[bool] | None) -> bool:
+    return fact is not None and fact.value
