@@ -7,11 +7,14 @@ from random import Random
 
 from measure import best_seconds
 
+from kexeckit.formats.srat import MemoryAffinity
 from kexeckit.kernel.behaviour.reservation import crash_rules
 from kexeckit.kernel.boot.direct_map import DirectMap
 from kexeckit.kernel.boot.e820 import make_table
-from kexeckit.kernel.reservation.facts import Held, ReservationInput
+from kexeckit.kernel.boot.held import Held
+from kexeckit.kernel.reservation.facts import ReservationInput
 from kexeckit.kernel.reservation.predict import predict_reservation
+from kexeckit.machine.taken import Taker
 from kexeckit.machine.version import parse_kernel_version
 from kexeckit.memory.range import MemRange
 
@@ -41,10 +44,20 @@ def machine(random: Random) -> ReservationInput:
     above = random.randrange(1, 64)
     table.append((4 * GIB, (4 + above) * GIB, 1))
     half = (4 + above // 2) * GIB
-    nodes = ((0, MemRange(0, half)), (1, MemRange(half, (5 + above) * GIB)))
-    held = (Held(MemRange(16 * MIB, 64 * MIB), "kernel image", ""), Held(MemRange(200 * MIB, 230 * MIB), "initrd", ""))
+    nodes = (MemoryAffinity(0, MemRange(0, half)), MemoryAffinity(1, MemRange(half, (5 + above) * GIB)))
+    held = (
+        Held(MemRange(16 * MIB, 64 * MIB), Taker.KERNEL_IMAGE, "kernel image", ""),
+        Held(MemRange(200 * MIB, 230 * MIB), Taker.INITRD, "initrd", ""),
+    )
+    spec = random.choice(SPECS)
     return ReservationInput(
-        rules, random.choice(SPECS), table=make_table(table), nodes=nodes, held=held, direct_map=_MAPPING
+        rules,
+        spec,
+        spec,
+        table=make_table(table),
+        affinities=nodes,
+        held=held,
+        direct_map=_MAPPING,
     )
 
 
@@ -53,8 +66,10 @@ def fragmented(count: int) -> ReservationInput:
     rules = crash_rules("x86_64", parse_kernel_version("6.12"))
     starts = [4 * GIB + n * 64 * MIB for n in range(count)]
     table = [(MIB, 512 * MIB, 1), *((s, s + 48 * MIB, 1) for s in starts)]
-    held = tuple(Held(MemRange(s + 8 * MIB, s + 24 * MIB), "something", "") for s in starts)
-    return ReservationInput(rules, "crashkernel=384M", table=make_table(table), held=held, direct_map=_MAPPING)
+    held = tuple(Held(MemRange(s + 8 * MIB, s + 24 * MIB), Taker.FIRMWARE, "something", "") for s in starts)
+    return ReservationInput(
+        rules, "crashkernel=384M", "crashkernel=384M", table=make_table(table), held=held, direct_map=_MAPPING
+    )
 
 
 def many() -> float:

@@ -10,8 +10,8 @@ from kexeckit.formats.bootlog.boot import parse_boot_log
 from kexeckit.formats.bootlog.outcome import logged_regions
 from kexeckit.kernel.reservation.predict import Reservation, predict_reservation
 from kexeckit.memory.units import MIB
-from kexeckit.system.reservation_input import read_reservation_input
 from kexeckit.system.sysroot import FileRoot, SingleFile
+from readings import facts_of_root
 
 TARGET = 0.95
 # With its outcome taken out, a log must still be predicted: the answer is not to be found in the source.
@@ -37,7 +37,7 @@ def predicted(text: str, record: dict[str, Any]) -> Reservation:
     """Return the prediction for a log."""
     words = (record["crash_auto_replaced_by"],) if record.get("crash_auto_replaced_by") else ()
     root = FileRoot(SingleFile(record["file"], text.encode("utf-8", "surrogateescape")))
-    return predict_reservation(read_reservation_input(root, words))
+    return predict_reservation(facts_of_root(root, words))
 
 
 def told(text: str, record: dict[str, Any]) -> tuple[Regions, bool]:
@@ -74,7 +74,7 @@ def differing(corpus: Path, *, blind: bool) -> tuple[list[str], int]:
 def answered(root: FileRoot) -> str:
     """Return the outcome of a prediction, or the message of the refusal."""
     try:
-        return predict_reservation(read_reservation_input(root, ("crashkernel=256M",))).outcome
+        return predict_reservation(facts_of_root(root, ("crashkernel=256M",))).outcome
     except KexeckitError as error:
         return str(error)
 

@@ -11,7 +11,7 @@ from kexeckit.formats.bootlog.boot import parse_boot_log
 from kexeckit.formats.bootlog.zones import printed_movable, printed_zones
 from kexeckit.kernel.zones.predict import predict_zones
 from kexeckit.system.sysroot import FileRoot, SingleFile
-from kexeckit.system.zone_input import read_zone_question
+from readings import zones_of_root
 
 TARGET = 0.98
 OUTCOME = re.compile(
@@ -33,7 +33,7 @@ def predicted(text: str, name: str) -> Outcome | str:
     """Return the same as predicted from a log's text, or why there is no answer."""
     data = text.encode("utf-8", "surrogateescape")
     try:
-        question = read_zone_question(FileRoot(SingleFile(name, data)), [])
+        question = zones_of_root(FileRoot(SingleFile(name, data)), [])
     except KexeckitError as error:
         return str(error)
     found = predict_zones(question.machine, question.parameters, question.behaviour)

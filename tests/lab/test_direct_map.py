@@ -6,12 +6,11 @@ from itertools import pairwise
 
 import pytest
 
-from kexeckit.formats.bootlog.boot import parse_boot_log
 from kexeckit.kernel.reservation.early import early_memory
-from kexeckit.kernel.reservation.from_log import Asked, facts_from_log
 from kexeckit.lab.dev.campaign_crashkernel import CrashCampaign, CrashCase, boot_crash_case
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
+from readings import facts_of_log
 
 pytestmark = pytest.mark.lab
 
@@ -45,7 +44,7 @@ def test_tables_are_taken_where_they_are_computed(suite: str) -> None:
     """Page by page; on these machines at least one comes from memblock."""
     for case in cases(suite):
         log = boot_crash_case(replace(case, words=(*case.words, "memblock=debug"))).text("dmesg")
-        facts = facts_from_log(parse_boot_log(quiet(log), "log"), Asked())
-        computed = RangeSet(h.range for h in early_memory(facts).held if h.what == "page tables")
+        facts = facts_of_log(quiet(log))
+        computed = RangeSet(h.range for h in early_memory(facts).held if h.name == "page tables")
         assert taken(log)
         assert list(computed) == list(taken(log)), case

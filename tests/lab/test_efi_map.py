@@ -7,8 +7,8 @@ import pytest
 from kexeckit.formats.iomem import parse_iomem
 from kexeckit.kernel.reservation.predict import predict_reservation
 from kexeckit.lab.dev.golden import MACHINES, make_capture
-from kexeckit.system.reservation_input import read_reservation_input
 from kexeckit.system.sysroot import DirectoryRoot
+from readings import facts_of_root
 
 pytestmark = pytest.mark.lab
 
@@ -19,7 +19,7 @@ def test_a_capture_of_an_efi_machine_holds_the_whole_input(tmp_path: Path) -> No
     assert name in MACHINES
     folder = make_capture(name, tmp_path)
     assert (folder / "efi_memmap").is_file()
-    found = predict_reservation(read_reservation_input(DirectoryRoot(str(folder)), ()))
+    found = predict_reservation(facts_of_root(DirectoryRoot(str(folder)), ()))
     shown = parse_iomem((folder / "proc/iomem").read_text(), "iomem").crash_regions()
     assert [(r.start, r.size) for r in found.regions] == [(r.start, r.size) for r in shown]
     assert not found.candidates

@@ -8,8 +8,8 @@ from kexeckit.errors import KexeckitError
 from kexeckit.kernel.reservation.explain import explain
 from kexeckit.kernel.reservation.predict import predict_reservation
 from kexeckit.render.crashkernel import crashkernel_document, render_crashkernel
-from kexeckit.system.reservation_input import read_reservation_input
 from kexeckit.system.sysroot import FileRoot, SingleFile
+from readings import facts_of_root
 
 LOG = x86_log(pc_table(4 << 30), more=["efi: EFI v2.70 by someone", "cma: Reserved 16 MiB at 0x0000000090000000"])
 LINES = LOG.split("\n")
@@ -19,7 +19,7 @@ WORDS = ("crashkernel=256M", "crashkernel=1G,high", "crashkernel=64M@1G mem=2G",
 def answer(data: bytes, words: str) -> None:
     """Ask, and look at all of the answer."""
     try:
-        found = predict_reservation(read_reservation_input(FileRoot(SingleFile("log", data)), tuple(words.split(" "))))
+        found = predict_reservation(facts_of_root(FileRoot(SingleFile("log", data)), tuple(words.split(" "))))
     except KexeckitError:
         return
     assert explain(found)

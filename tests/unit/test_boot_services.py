@@ -4,20 +4,21 @@ from pathlib import Path
 
 from bootlogs import MIB, x86_log
 from kexeckit.formats.sysfs_crash import EfiDescriptor, format_efi_map
+from kexeckit.kernel.boot.held import Held
 from kexeckit.kernel.reservation.boot_services import boot_services
-from kexeckit.kernel.reservation.facts import Held
 from kexeckit.kernel.reservation.predict import predict_reservation
+from kexeckit.machine.taken import Taker
 from kexeckit.memory.range import MemRange
-from kexeckit.system.reservation_input import read_reservation_input
 from kexeckit.system.sysroot import DirectoryRoot
+from readings import facts_of_root
 
 LOW = 0xA0000000
 EFI = ("efi: EFI v2.70 by someone",)
 
 
-def held(start: int, end: int, what: str) -> Held:
+def held(start: int, end: int, by: Taker, name: str = "") -> Held:
     """Return memory that is taken."""
-    return Held(MemRange(start, end), what, "log:1")
+    return Held(MemRange(start, end), by, name or by.value, "log:1")
 
 
 def reserved(taken: list[Held], *spans: tuple[int, int, int]) -> list[MemRange]:
@@ -35,14 +36,15 @@ def test_a_descriptor_that_touches_a_reservation_is_left_out_whole() -> None:
     """The kernel asks whether any byte of it is reserved."""
     # boot data |-----------------------------| |------|
     # MEMATTR              |-|
-    table = held(0x102000, 0x103000, "EFI table MEMATTR")
+    table = held(0x102000, 0x103000, Taker.EFI_TABLE, "EFI table MEMATTR")
     assert reserved([table], (4, 0x100000, 0x200000), (4, 0x200000, 0x201000)) == [MemRange(0x200000, 0x201000)]
 
 
 def test_tables_that_cut_the_map_leave_the_rest_reserved() -> None:
     """ESRT and MOK variables become descriptors of their own; ACPI tables and node data come later."""
-    for what in ("ESRT", "EFI table MOKvar", "ACPI DSDT", "NODE_DATA(0)"):
-        assert reserved([held(0x102000, 0x103000, what)], (4, 0x100000, 0x200000)) == [MemRange(0x100000, 0x200000)]
+    for by in (Taker.ESRT, Taker.EFI_TABLE, Taker.ACPI_TABLE, Taker.NODE_DATA):
+        name = "EFI table MOKvar" if by is Taker.EFI_TABLE else ""
+        assert reserved([held(0x102000, 0x103000, by, name)], (4, 0x100000, 0x200000)) == [MemRange(0x100000, 0x200000)]
 
 
 def root(folder: Path, *rows: tuple[int, int, int]) -> DirectoryRoot:
@@ -56,14 +58,14 @@ def root(folder: Path, *rows: tuple[int, int, int]) -> DirectoryRoot:
 
 def test_without_the_map_the_address_is_open(tmp_path: Path) -> None:
     """The region would lie below firmware's memory, of which nothing is known."""
-    found = predict_reservation(read_reservation_input(root(tmp_path), ("crashkernel=256M",)))
+    found = predict_reservation(facts_of_root(root(tmp_path), ("crashkernel=256M",)))
     assert found.outcome == "not-determined"
 
 
 def test_the_map_of_a_capture_decides(tmp_path: Path) -> None:
     """Boot services data at the top pushes the region down; the answer is one."""
     at = root(tmp_path, (7, MIB, LOW), (4, LOW, 0xBFFE0000))
-    found = predict_reservation(read_reservation_input(at, ("crashkernel=256M",)))
+    found = predict_reservation(facts_of_root(at, ("crashkernel=256M",)))
     assert found.outcome == "reserved"
     assert [r.start for r in found.regions] == [LOW - 256 * MIB]
     assert not any("boot services" in c.when for c in found.candidates)
@@ -74,6 +76,6 @@ def test_a_map_that_cannot_be_read_leaves_it_open(tmp_path: Path) -> None:
     """And the answer says why."""
     at = root(tmp_path)
     (tmp_path / "efi_memmap").write_bytes(b"\xff" * 96)
-    found = predict_reservation(read_reservation_input(at, ("crashkernel=256M",)))
+    found = predict_reservation(facts_of_root(at, ("crashkernel=256M",)))
     assert found.outcome == "not-determined"
     assert any("efi_memmap" in note for note in found.facts.notes)

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from bootlogs import GIB, MIB, pc_table, x86_log
 from kexeckit.errors import InputError
 from kexeckit.formats.bootlog.boot import parse_boot_log
-from kexeckit.kernel.reservation.from_log import Asked, facts_from_log
 from kexeckit.kernel.reservation.predict import Reservation, predict_reservation
-from kexeckit.machine.version import parse_kernel_version
+from readings import facts_of_log
 
 Rows = list[str]
 Damage = Callable[[Rows], Rows]
@@ -101,7 +100,7 @@ COATS: dict[str, Damage] = {
 def answer(rows: Rows, end: str = "\n") -> Reservation | None:
     """Return the prediction, or None where the log is refused."""
     try:
-        return predict_reservation(facts_from_log(parse_boot_log(end.join(rows) + end, "log"), Asked()))
+        return predict_reservation(facts_of_log(end.join(rows) + end))
     except InputError:
         return None
 
@@ -189,7 +188,7 @@ def test_lost_node_ranges_are_refused() -> None:
     """Where the firmware's map is gone too, what the kernel counted shows that a line is missing; it is named."""
     rows = [row for row in first_kernel() if "e820" not in row and "0x0000000100000000-" not in row]
     with pytest.raises(InputError, match=r"log:\d+: the memory map adds up to .* lines of it are missing"):
-        facts_from_log(parse_boot_log("\n".join(rows), "log"), Asked())
+        facts_of_log("\n".join(rows))
 
 
 def test_a_wrapped_ring_buffer_does_not_show_the_firmware() -> None:
@@ -200,8 +199,7 @@ def test_a_wrapped_ring_buffer_does_not_show_the_firmware() -> None:
         "[    2.000000] Run /init as init process",
     ]
     log = parse_boot_log("\n".join([*rows, "[    0.010000] Kernel command line: nokaslr"]), "log")
-    asked = Asked(("crashkernel=256M",), "x86_64", parse_kernel_version("6.1"))
-    found = predict_reservation(facts_from_log(log, asked))
+    found = predict_reservation(facts_of_log(log, ("crashkernel=256M",), "x86_64", "6.1"))
     assert found.outcome == "not-determined"
     assert any(d.what == "firmware" and d.decides for d in found.doubts)
 

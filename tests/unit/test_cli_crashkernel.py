@@ -99,17 +99,19 @@ def test_tar_answers_as_the_folder(capture: Path, tmp_path: Path, capsys: pytest
 def test_capture_without_a_log(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What was reserved early is unknown then: not determined, but the size is given."""
     (capture / "var/log/dmesg").unlink()
-    found = document(capsys, "crashkernel=256M", "--root", str(capture))
+    found = document(capsys, "crashkernel=256M", "--root", str(capture), "--arch", "amd64")
     assert found["outcome"] == "not-determined"
     assert found["regions"] == [{"start": None, "size": 256 * MIB, "kind": "main", "name": "Crash kernel"}]
 
 
 def test_iomem_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A lone iomem file needs the version from the user."""
+    """A lone iomem file may not show the architecture, never the command line, nor the version, which is assumed."""
     path = tmp_path / "iomem.txt"
     path.write_text(IOMEM)
     assert main(["crashkernel", "crashkernel=64M", "--root", str(path)]) == 65
     capsys.readouterr()
+    path.write_text(IOMEM + "fee00000-fee00fff : Local APIC\n")
+    assert document(capsys, "--root", str(path))["outcome"] == "not-determined"
     found = document(capsys, "crashkernel=64M", "--root", str(path), "--kernel-version", "6.1")
     assert found["outcome"] == "not-determined"
 

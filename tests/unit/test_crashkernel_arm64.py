@@ -9,16 +9,18 @@ from kexeckit.formats.bootlog.boot import parse_boot_log
 from kexeckit.formats.bootlog.page_size import has_wide_addresses, page_size
 from kexeckit.formats.iomem import parse_iomem
 from kexeckit.kernel.behaviour.reservation import crash_rules, with_pages
+from kexeckit.kernel.boot.held import Held
 from kexeckit.kernel.boot.memblock import Memblock, Region
 from kexeckit.kernel.boot.sections import SectionRun, section_runs, with_struct_pages
 from kexeckit.kernel.reservation.advice import linear_map
 from kexeckit.kernel.reservation.by_address import reserved_by_address
 from kexeckit.kernel.reservation.early import early_memory
-from kexeckit.kernel.reservation.facts import Held, ReservationInput
-from kexeckit.kernel.reservation.from_log import Asked, facts_from_log
+from kexeckit.kernel.reservation.facts import ReservationInput
 from kexeckit.kernel.reservation.predict import Reservation, predict_reservation
+from kexeckit.machine.taken import Taker
 from kexeckit.machine.version import parse_kernel_version
 from kexeckit.memory.range import MemRange
+from readings import facts_of_log
 
 KIB = 1 << 10
 Node = tuple[int, int, int]
@@ -45,7 +47,7 @@ def boot(version: str, *nodes: Node, tables: bool = True, cmdline: str = "quiet"
 
 def predict(text: str, *words: str) -> Reservation:
     """Return the prediction for a log and words."""
-    return predict_reservation(facts_from_log(parse_boot_log(text, "log"), Asked(words)))
+    return predict_reservation(facts_of_log(text, words))
 
 
 def start_of(found: Reservation) -> int | None:
@@ -83,7 +85,7 @@ def test_sections_are_128_mib_since_5_12(version: str, sizes: list[tuple[str, in
     """1.5 GiB from 1 GiB on are two sections of 1 GiB, or twelve of 128 MiB; struct pages come for whole ones."""
     rules = crash_rules("arm64", parse_kernel_version(version))
     _, taken = with_struct_pages(Memblock((Region(MemRange(GIB, GIB + 1536 * MIB), 0),)), rules)
-    found = {h.what: h.range.size for h in taken}
+    found = {h.name: h.range.size for h in taken}
     assert [(name, found[name]) for name, _ in sizes] == sizes
 
 
@@ -102,7 +104,7 @@ def test_struct_pages_that_do_not_fit_in_one_piece() -> None:
     regions = (Region(span(1024, 2048), 0), Region(span(2048, 3072), 1))
     memory = Memblock(regions).reserve([span(2048, 3060), span(3062, 3066)])
     _, taken = with_struct_pages(memory, rules)
-    pieces = [h.range for h in taken if h.what == "struct pages of node 1"]
+    pieces = [h.range for h in taken if h.name == "struct pages of node 1"]
     assert len(pieces) == 8
     # Above what is taken 6 MiB are left, the small tables in the highest; then 2 MiB below.
     assert pieces[:3] == [span(3068, 3070), span(3066, 3068), span(3060, 3062)]
@@ -185,7 +187,7 @@ def test_struct_pages_of_64_kib_pages() -> None:
     """512 KiB for a section of 512 MiB, without alignment; the size is rounded to 64 KiB up to 6.6."""
     found = predict(boot("6.1", (0, GIB, 3 * GIB), more=(WIDE_PAGES,)), "crashkernel=100000001")
     assert found.regions[0].size == 100007936
-    taken = [h.range.size for h in found.early.held if h.what.startswith("struct pages")]
+    taken = [h.range.size for h in found.early.held if h.name.startswith("struct pages")]
     assert taken == [4 * 512 * KIB]
 
 
@@ -216,12 +218,12 @@ def facts(cmdline: str, seen: str, *held: Held, version: str = "7.2", nodes: int
 
 def areas(*starts: int) -> tuple[Held, ...]:
     """Return CMA areas of 64 MiB."""
-    return tuple(Held(MemRange.from_size(at, 64 * MIB), "CMA area", "log", "cma") for at in starts)
+    return tuple(Held(MemRange.from_size(at, 64 * MIB), Taker.CMA, "CMA area", "log") for at in starts)
 
 
 def placed(found: ReservationInput) -> list[int]:
     """Return where CMA areas come to lie."""
-    return [h.range.start for h in early_memory(found).held if h.kind == "cma"]
+    return [h.range.start for h in early_memory(found).held if h.by is Taker.CMA]
 
 
 def test_one_cma_area_more_for_each_node() -> None:
@@ -263,8 +265,8 @@ def test_cma_from_the_bottom_up_above_4g_since_5_12() -> None:
 
 def test_mem_keeps_the_kernel_and_the_initrd() -> None:
     """What mem= cuts off of them is added back, as regions of their own."""
-    disk = Held(span(2048, 2080), "initrd", "log", "initrd")
-    image = Held(span(1600, 1640), "kernel image", "log")
+    disk = Held(span(2048, 2080), Taker.INITRD, "initrd", "log")
+    image = Held(span(1600, 1640), Taker.KERNEL_IMAGE, "kernel image", "log")
     early = early_memory(facts("mem=512M", "", disk, image, nodes=1))
     assert [r.range for r in early.memory.regions] == [span(1024, 1536), image.range, disk.range]
     assert disk.range in [h.range for h in early.held]
@@ -278,7 +280,7 @@ def test_node_data_without_numbers_belongs_to_the_nodes_it_lies_on() -> None:
     for node in range(3):
         bare = bare.replace(f"NODE_DATA({node}) allocated", "NUMA: NODE_DATA")
     for text in (numbered, bare):
-        data = [h for h in predict(text, "cma=32M", "crashkernel=64M").early.held if h.kind == "node-data"]
+        data = [h for h in predict(text, "cma=32M", "crashkernel=64M").early.held if h.by is Taker.NODE_DATA]
         assert [(h.node, h.range.end) for h in data] == [(0, 2 * GIB), (1, 3 * GIB), (2, 4 * GIB)]
 
 

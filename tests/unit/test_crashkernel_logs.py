@@ -4,16 +4,15 @@ import pytest
 
 from bootlogs import GIB, MIB, pc_table, x86_log
 from kexeckit.errors import InputError
-from kexeckit.formats.bootlog.boot import parse_boot_log
-from kexeckit.kernel.reservation.from_log import Asked, facts_from_log
 from kexeckit.kernel.reservation.predict import Reservation, predict_reservation
+from readings import facts_of_log
 
 EFI = "efi: EFI v2.70 by Somebody"
 
 
 def predict(text: str, *words: str) -> Reservation:
     """Return the prediction for a log and words."""
-    return predict_reservation(facts_from_log(parse_boot_log(text, "log"), Asked(words)))
+    return predict_reservation(facts_of_log(text, words))
 
 
 def shown(found: Reservation) -> list[tuple[str, int | None, int]]:

@@ -10,8 +10,8 @@ from kexeckit.errors import InputError, UsageError
 from kexeckit.formats.bootlog.boot import parse_boot_log
 from kexeckit.kernel.reservation.advice import fits, user_space
 from kexeckit.kernel.reservation.explain import explain
-from kexeckit.kernel.reservation.from_log import Asked, facts_from_log
 from kexeckit.kernel.reservation.predict import Reservation, predict_reservation
+from readings import facts_of_log
 
 EVERY = ["5.10", "5.14", "5.15", "6.1", "6.6", "6.12", "7.2"]
 GENERIC = ["6.7", "6.12", "7.2"]
@@ -20,7 +20,7 @@ LEGACY = ["5.10", "5.15", "6.1", "6.6"]
 
 def predict(text: str, *words: str) -> Reservation:
     """Return the prediction for a log and words."""
-    return predict_reservation(facts_from_log(parse_boot_log(text, "log"), Asked(words)))
+    return predict_reservation(facts_of_log(text, words))
 
 
 def shown(found: Reservation) -> list[tuple[str, int | None, int]]:
@@ -297,7 +297,7 @@ def test_other_architectures_are_not_determined() -> None:
     """The size is owed and given; the place is documented only."""
     text = arm_log().replace("arm64", "x")
     log = parse_boot_log(text, "log")
-    found = predict_reservation(facts_from_log(log, Asked(("crashkernel=1G-:192M",), arch="ppc64le")))
+    found = predict_reservation(facts_of_log(log, ("crashkernel=1G-:192M",), arch="ppc64"))
     assert (found.outcome, shown(found)) == ("not-determined", [("main", None, 192 * MIB)])
     assert {c.start for c in found.candidates} == {128 * MIB, 256 * MIB, 384 * MIB, 512 * MIB}
 
@@ -333,8 +333,9 @@ def test_hotpluggable_memory_is_left_out_with_movable_node() -> None:
         "ACPI: SRAT: Node 0 PXM 0 [mem 0x00000000-0xbfffffff]",
         f"ACPI: SRAT: Node 1 PXM 1 [mem {high:#x}-{high + 5 * GIB - 1:#x}] hotplug",
     ]
-    nodes = [f"  node   1: [mem {high:#018x}-{high + 5 * GIB - 1:#018x}]"]
-    text = x86_log(pc_table(5 * GIB), version="6.12", node_data=[(0xBECE8000, 0xBECF4000)], more=[*srat, *nodes])
+    nodes = [(0, 0x1000, 0x9F000), (0, MIB, 0xBFFE0000), (1, high, high + 5 * GIB)]
+    data = [(0xBECE8000, 0xBECF4000)]
+    text = x86_log(pc_table(5 * GIB), version="6.12", node_data=data, more=srat, nodes=nodes)
     assert predict(text, "crashkernel=3G").outcome == "reserved"
     found = predict(text, "crashkernel=3G", "movable_node")
     assert (found.outcome, found.problem) == ("failed", "no suitable area")

@@ -5,18 +5,17 @@ from dataclasses import replace
 import pytest
 
 from bootlogs import pc_table, x86_log
-from kexeckit.formats.bootlog.boot import parse_boot_log
 from kexeckit.kernel.behaviour.reservation import CHANGES, CrashRules, crash_rules
 from kexeckit.kernel.behaviour.vendors import VENDORS
 from kexeckit.kernel.boot.memblock import Memblock, regions_of
 from kexeckit.kernel.reservation.explain import explain
-from kexeckit.kernel.reservation.from_log import Asked, facts_from_log
 from kexeckit.kernel.reservation.predict import predict_reservation
 from kexeckit.kernel.reservation.request import Request, evaluate
 from kexeckit.kernel.reservation.search import Limits, main_windows, place
 from kexeckit.machine.version import parse_kernel_version
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.units import GIB, MIB
+from readings import facts_of_log
 
 # What decides on where a search looks, apart from words and amounts.
 SEARCH = (
@@ -227,13 +226,13 @@ def test_memory_encryption(release: str, swiotlb: int, size: int) -> None:
 def test_memory_encryption_in_a_log() -> None:
     """The line that says it is on makes the region larger, and the reason says so."""
     log = x86_log(pc_table(4 * GIB), version="4.18.0-348.el8.x86_64")
-    asked = Asked(("crashkernel=256M",))
+    asked = ("crashkernel=256M",)
     for line in ("AMD Memory Encryption Features active: SME", "Memory Encryption Features active: AMD SEV"):
         text = f"{log}[    0.100000] {line}\n"
-        found = predict_reservation(facts_from_log(parse_boot_log(text, "log"), asked))
+        found = predict_reservation(facts_of_log(text, asked))
         assert [r.size for r in found.regions] == [320 * MIB]
         assert any("memory encryption" in r.text for r in explain(found))
-    plain = predict_reservation(facts_from_log(parse_boot_log(log, "log"), asked))
+    plain = predict_reservation(facts_of_log(log, asked))
     assert [r.size for r in plain.regions] == [256 * MIB]
 
 

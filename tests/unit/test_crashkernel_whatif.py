@@ -8,10 +8,9 @@ from bootlogs import GIB, MIB, pc_table, x86_log
 from kexeckit.formats.bootlog.boot import parse_boot_log
 from kexeckit.formats.bootlog.cma import knows_cma
 from kexeckit.kernel.reservation.explain import explain
-from kexeckit.kernel.reservation.from_log import Asked, facts_from_log
 from kexeckit.kernel.reservation.predict import Reservation, predict_reservation
-from kexeckit.system.reservation_input import read_reservation_input
 from kexeckit.system.sysroot import DirectoryRoot
+from readings import facts_of_log, facts_of_root
 
 NODES = (
     "ACPI: SRAT: Node 0 PXM 0 [mem 0x00000000-0x0009ffff]",
@@ -25,7 +24,7 @@ NODE_DATA = ((0x7ECE7000, 0x7ECEB000),)
 
 def predict(text: str, *words: str) -> Reservation:
     """Return the prediction for a log and words."""
-    return predict_reservation(facts_from_log(parse_boot_log(text, "log"), Asked(words)))
+    return predict_reservation(facts_of_log(text, words))
 
 
 def starts(found: Reservation) -> list[int | None]:
@@ -84,10 +83,10 @@ def test_the_configuration_decides(tmp_path: Path, option: str, start: int) -> N
     (tmp_path / "boot/config-6.12.0").write_text(f"{option}\n")
     (tmp_path / "proc/sys/kernel").mkdir(parents=True)
     (tmp_path / "proc/sys/kernel/osrelease").write_text("6.12.0\n")
-    facts = read_reservation_input(DirectoryRoot(str(tmp_path)), ("crashkernel=256M", "cma=64M"))
+    facts = facts_of_root(DirectoryRoot(str(tmp_path)), ("crashkernel=256M", "cma=64M"))
     found = predict_reservation(facts)
     assert starts(found) == [start]
-    assert any("CONFIG_DMA_CMA" in source for source in facts.sources)
+    assert any("config" in source for source in facts.sources)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +111,7 @@ def test_an_initrd_that_mem_cuts_off_is_moved_across_nodes() -> None:
     # initrd                                       |---- 100 MiB -----|
     text = x86_log(pc_table(), version="6.12.0", initrd=(0xB9BE0000, 0xBFFE0000), more=NODES, nodes=RANGES)
     found = predict(text, f"mem={2048 + 64}M", "crashkernel=256M")
-    initrd = next(h for h in found.early.held if h.what == "initrd")
+    initrd = next(h for h in found.early.held if h.name == "initrd")
     assert initrd.range.start == (2048 + 64 - 100) * MIB
     assert starts(found) == [((2048 + 64 - 100 - 256) * MIB) // (16 * MIB) * 16 * MIB]
 

@@ -7,14 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bootlogs import GIB, MIB, x86_log
-from kexeckit.formats.bootlog.boot import parse_boot_log
 from kexeckit.kernel.boot.direct_map import DirectMap, direct_map_pages, shortened
 from kexeckit.kernel.boot.memblock import Memblock, Region
-from kexeckit.kernel.reservation.from_log import Asked, facts_from_log
 from kexeckit.kernel.reservation.predict import predict_reservation
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import EMPTY, RangeSet
 from kexeckit.memory.units import PAGE_SIZE
+from readings import facts_of_log
 
 FIVE = DirectMap(gigabyte=True, five_levels=True, buffer=16)
 PLAIN = DirectMap(gigabyte=False, five_levels=False, buffer=6)
@@ -101,7 +100,7 @@ def test_a_table_in_the_way_of_a_region() -> None:
     """The region that would cover it lies one step lower."""
     table = [(0, 0x9FC00, 1), (MIB, 0xE853000, 1), (0xF74A000, 0x27FE0000, 1)]
     text = x86_log(table, version="7.2.0", initrd=(0x255DA000, 0x27FE0000), node_data=[(0x255AEF80, 0x255DA000)])
-    found = predict_reservation(facts_from_log(parse_boot_log(text, "log"), Asked(("crashkernel=117M",))))
-    tables = [h.range for h in found.early.held if h.what == "page tables"]
+    found = predict_reservation(facts_of_log(text, ("crashkernel=117M",)))
+    tables = [h.range for h in found.early.held if h.name == "page tables"]
     assert tables == [MemRange(0x253FF000, 0x25400000)]
     assert [r.start for r in found.regions] == [0x1D000000]

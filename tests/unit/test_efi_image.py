@@ -3,13 +3,14 @@
 import pytest
 
 from bootlogs import MIB, x86_log
-from kexeckit.formats.bootlog.boot import parse_boot_log
 from kexeckit.formats.bootlog.early import ImageSize
 from kexeckit.formats.bootlog.efi import EfiMapEntry
-from kexeckit.kernel.reservation.efi_image import efi_image
-from kexeckit.kernel.reservation.from_log import Asked, facts_from_log
+from kexeckit.kernel.reservation.image import efi_image
 from kexeckit.kernel.reservation.predict import predict_reservation
+from kexeckit.machine.fact import Fact
+from kexeckit.machine.value import BootFacts, EfiFacts, Machine
 from kexeckit.memory.range import MemRange
+from readings import facts_of_log
 
 SIZE = ImageSize(34 * MIB, 36 * MIB, 9)
 
@@ -21,7 +22,8 @@ def entry(start: int, end: int, kind: int = 1) -> EfiMapEntry:
 
 def image(*entries: EfiMapEntry, randomised: bool = False) -> MemRange | None:
     """Return where the image is taken to be."""
-    found = efi_image(entries, SIZE, "log", randomised=randomised)
+    boot, efi = BootFacts(image_size=Fact(SIZE, "log")), EfiFacts(map=Fact(entries, "log"))
+    found = efi_image(Machine("log", "log", boot=boot, efi=efi), randomised=randomised)
     return found.range if found else None
 
 
@@ -52,7 +54,7 @@ def test_a_random_place_shows_where_the_stub_chose_it(start: int, end: int, *, k
 def test_without_a_map_the_place_is_open() -> None:
     """Nokaslr says nothing where EFI firmware loaded the file: the likeliest address comes with others."""
     text = x86_log(version="5.10.0", initrd=(0xB0000000, 0xB8000000), more=("efi: EFI v2.70 by someone",))
-    facts = facts_from_log(parse_boot_log(text, "log"), Asked(("crashkernel=256M",)))
+    facts = facts_of_log(text, ("crashkernel=256M",))
     assert facts.unshown.kernel is not None
     found = predict_reservation(facts)
     assert [r.start for r in found.regions] == [0xA0000000]

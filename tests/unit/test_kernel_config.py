@@ -7,7 +7,7 @@ import pytest
 
 from kexeckit.errors import InputError
 from kexeckit.formats.kernel_config import format_kernel_config, parse_kernel_config
-from kexeckit.system.kernel_config import read_kernel_config
+from kexeckit.system.machine import read_machine
 from kexeckit.system.sysroot import DirectoryRoot
 
 TEXT = '#\n# Automatically generated\n#\nCONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C=m\nCONFIG_N=64\nCONFIG_S="a=b"\n'
@@ -40,18 +40,22 @@ def test_found_where_distributions_keep_it(tmp_path: Path, name: str) -> None:
     """Packed or plain; a root without one has none."""
     (tmp_path / "proc/sys/kernel").mkdir(parents=True)
     (tmp_path / "proc/sys/kernel/osrelease").write_text("6.1.0\n")
-    assert read_kernel_config(DirectoryRoot(str(tmp_path))) is None
+    assert read_machine(DirectoryRoot(str(tmp_path))).kernel.config is None
     at = tmp_path / name
     at.parent.mkdir(parents=True, exist_ok=True)
-    at.write_bytes(gzip.compress(TEXT.encode()) if name.endswith(".gz") else TEXT.encode())
-    found = read_kernel_config(DirectoryRoot(str(tmp_path)))
-    assert found is not None
-    assert found.on("CONFIG_A")
+    text = b"CONFIG_KEXEC=y\n# CONFIG_NUMA is not set\n"
+    at.write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+    found = read_machine(DirectoryRoot(str(tmp_path)))
+    assert found.on("CONFIG_KEXEC")
+    assert found.on("CONFIG_NUMA") is False
 
 
 def test_damaged_data_is_an_input_error(tmp_path: Path) -> None:
-    """A cut-off config.gz is named."""
+    """A cut-off config.gz is named, and nothing is known of the configuration."""
     (tmp_path / "proc").mkdir()
     (tmp_path / "proc/config.gz").write_bytes(gzip.compress(TEXT.encode())[:20])
-    with pytest.raises(InputError, match=r"config\.gz"):
-        read_kernel_config(DirectoryRoot(str(tmp_path)))
+    found = read_machine(DirectoryRoot(str(tmp_path)))
+    assert found.on("CONFIG_KEXEC") is None
+    problem = found.problem("kernel.config")
+    assert problem is not None
+    assert "config.gz" in problem.text

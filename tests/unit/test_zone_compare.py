@@ -8,7 +8,7 @@ from kexeckit.kernel.zones.predict import ZonePrediction, predict_zones
 from kexeckit.lab.dev.zone_compare import compare_zones
 from kexeckit.lab.report import GuestReport
 from kexeckit.system.sysroot import FileRoot, SingleFile
-from kexeckit.system.zone_input import read_zone_question
+from readings import zones_of_root
 from zone_logs import x86_log
 
 ZONEINFO = """\
@@ -38,7 +38,7 @@ WORDS = "movablecore=512M"
 def predicted() -> ZonePrediction:
     """Predict the guest's zones."""
     root = FileRoot(SingleFile("dmesg", x86_log(WORDS).encode()))
-    question = read_zone_question(root, [])
+    question = zones_of_root(root, [])
     return predict_zones(question.machine, question.parameters, question.behaviour)
 
 

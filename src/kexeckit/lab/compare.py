@@ -12,13 +12,14 @@ from typing import Any
 from kexeckit.formats.boot_params import parse_boot_params
 from kexeckit.formats.elfcorehdr import loads_of, parse_program_headers
 from kexeckit.formats.iomem import parse_iomem
+from kexeckit.kernel.reservation.from_machine import reservation_input
 from kexeckit.kernel.reservation.predict import predict_reservation
 from kexeckit.lab.report import GuestReport
 from kexeckit.memory.kind import KNOWN_KINDS
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.units import MIB, PAGE_SIZE, align_down, align_up
-from kexeckit.system.reservation_input import read_reservation_input
+from kexeckit.system.machine import read_machine
 from kexeckit.system.sysroot import FileRoot, SingleFile
 
 __all__ = ["Check", "compare_capture", "compare_common", "compare_memory", "compare_reservation"]
@@ -87,7 +88,7 @@ def compare_reservation(report: GuestReport) -> Iterator[Check]:
         report: The first kernel's report.
     """
     log = SingleFile("the guest's boot log", report.data("dmesg"))
-    found = predict_reservation(read_reservation_input(FileRoot(log), (), None, None))
+    found = predict_reservation(reservation_input(read_machine(FileRoot(log))))
     predicted = [_region(r.start, r.size) for r in found.regions if r.kind != "cma"]
     tree = parse_iomem(report.text("iomem"), "the guest's /proc/iomem")
     observed = [_region(r.start, r.size) for r in tree.crash_regions()]

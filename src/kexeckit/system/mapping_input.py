@@ -16,7 +16,7 @@ from kexeckit.kernel.load.kimage_check import NO_LIMIT, X86_64_LIMIT, X86_64_LIM
 from kexeckit.kernel.page_tables.calls import EfiTables, MappingCalls, kernel_calls
 from kexeckit.kernel.page_tables.geometry import TableFormat
 from kexeckit.kernel.page_tables.rule import kernel_rule
-from kexeckit.kernel.zones.from_log import release_of_log
+from kexeckit.machine.sources.log import machine_from_log
 from kexeckit.machine.version import parse_kernel_version
 from kexeckit.memory.kind import RAM
 from kexeckit.memory.range import MemRange
@@ -172,7 +172,7 @@ def _from_log(log: BootLog, arch: str | None, release: str | None) -> MappingQue
         raise UnavailableError(f"{log.source}: no memory map in it", remedy="give a whole boot log or a capture")
     tree = ResourceTree(tuple(Resource(r, SYSTEM_RAM) for r in sorted(ranges)))
     assumed = ["RAM is taken from the firmware's table in the log"]
-    behaviour = behaviour_named(release or release_of_log(log), assumed)
+    behaviour = behaviour_named(release or machine_from_log(log).release, assumed)
     gbpages = bool(log.find(re.compile("Using GB pages for direct mapping")))
     calls = kernel_calls(tree, behaviour, efi_unknown=bool(log.find(re.compile(r"^efi: EFI v"))))
     return MappingQuestion(arch or log.arch or "x86_64", tree, calls, behaviour, 4, gbpages, tuple(assumed))

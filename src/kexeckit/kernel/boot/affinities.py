@@ -6,7 +6,7 @@ from kexeckit.formats.bootlog.memory import NodeRange
 from kexeckit.formats.srat import MemoryAffinity
 from kexeckit.kernel.boot.nodes import NodeLayout, node_layout, numa_switched_off
 from kexeckit.machine.value import Machine, memory_affinities
-from kexeckit.memory.range import MemRange
+from kexeckit.memory.range import MemRange, clip
 from kexeckit.memory.rangeset import RangeSet
 
 
@@ -43,9 +43,11 @@ def _stretches(printed: Sequence[NodeRange], firmware: Iterable[MemoryAffinity])
         else:
             stretches.append((p.node, p.range))
     # A lower memory limit cuts ranges off, so each stretch reaches to the next one.
-    out = []
+    out: list[MemoryAffinity] = []
     for at, (node, span) in enumerate(stretches):
         end = stretches[at + 1][1].start if at + 1 < len(stretches) else 1 << 64
         start = 0 if at == 0 else span.start
-        out.append(MemoryAffinity(node, MemRange(start, end), hotplug=span in marks))
+        reach = clip(start, end)
+        # A damaged log may print a range twice.
+        out += [MemoryAffinity(node, reach, hotplug=span in marks)] if reach else []
     return out

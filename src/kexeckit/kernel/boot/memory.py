@@ -128,6 +128,9 @@ def _same_words(machine: Machine, cmdline: str) -> bool:
 
 
 def _shown_notes(machine: Machine) -> tuple[str, ...]:
+    damaged = machine.problem("memory.firmware")
+    if damaged and machine.memory.ranges:
+        return (f"{damaged}; the early memory node ranges are used instead",)
     if machine.memory.ranges or not early_words(machine.cmdline):
         return ()
     return ("memory is taken from /proc/iomem, where mem= and memmap= of the booted kernel show",)

@@ -191,7 +191,7 @@ class _Asking:
 
 
 def _matters(about: str) -> bool:
-    return about in ("memory.firmware", "memory.ranges", "nodes.srat", "nodes.blocks", "efi.map", "efi.runtime", "log")
+    return about in ("memory.ranges", "nodes.srat", "nodes.blocks", "efi.map", "efi.runtime", "log")
 
 
 def _nothing(machine: Machine) -> Exception:

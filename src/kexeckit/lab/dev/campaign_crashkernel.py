@@ -15,6 +15,7 @@ from random import Random
 from kexeckit.errors import KexeckitError
 from kexeckit.formats.iomem import parse_iomem
 from kexeckit.kernel.reservation.doubt import Candidate
+from kexeckit.kernel.reservation.from_machine import reservation_input
 from kexeckit.kernel.reservation.predict import Reservation, predict_reservation
 from kexeckit.lab.dev.campaign import Campaign, run_cases
 from kexeckit.lab.dev.campaign_command import campaign_parser, run_and_print
@@ -24,7 +25,7 @@ from kexeckit.lab.machine import EFI_FIRMWARE, Machine
 from kexeckit.lab.packages import fetch_kernel
 from kexeckit.lab.report import GuestReport, run_guest
 from kexeckit.memory.units import MIB
-from kexeckit.system.reservation_input import read_reservation_input
+from kexeckit.system.machine import read_machine
 from kexeckit.system.sysroot import DirectoryRoot, FileRoot, SingleFile, Sysroot
 
 __all__ = ["CrashBoot", "CrashCampaign", "CrashCase", "boot_crash_case", "crash_campaign"]
@@ -205,7 +206,7 @@ def _file(report: GuestReport) -> FileRoot:
 
 def _predicted(root: Sysroot, words: tuple[str, ...], arch: str, seen: Regions) -> tuple[str, str]:
     try:
-        found = predict_reservation(read_reservation_input(root, words, arch))
+        found = predict_reservation(reservation_input(read_machine(root, arch=arch), words))
     except KexeckitError as error:
         return "differs", f"error: {error}"
     shown = [(r.start, r.size, r.kind) for r in found.regions if r.name]

@@ -11,12 +11,14 @@ from kexeckit.errors import KexeckitError
 from kexeckit.formats.bootlog.boot import parse_boot_log
 from kexeckit.formats.bootlog.zones import printed_movable, printed_zones
 from kexeckit.formats.zoneinfo import parse_zoneinfo
+from kexeckit.kernel.zones.from_machine import zone_question
 from kexeckit.kernel.zones.movable import IN_KDUMP, NO_MIRROR, UNMIRRORED
 from kexeckit.kernel.zones.predict import ZonePrediction, predict_zones
 from kexeckit.lab.compare import Check
 from kexeckit.lab.report import GuestReport
+from kexeckit.machine.merge import with_efi_map
+from kexeckit.system.machine import read_machine
 from kexeckit.system.sysroot import FileRoot, SingleFile
-from kexeckit.system.zone_input import read_zone_question
 
 __all__ = ["Failed", "ZoneSource", "compare_sources", "compare_zones", "differing", "movable_nodes"]
 
@@ -51,7 +53,10 @@ class ZoneSource:
             KexeckitError: There is no prediction from this.
         """
         root = FileRoot(SingleFile("the guest's log", self.report.data("dmesg")))
-        question = read_zone_question(root, list(self.words), self.arch, raw_efi_map=self.efi_map)
+        machine = read_machine(root, arch=self.arch)
+        if self.efi_map is not None:
+            machine = with_efi_map(machine, self.efi_map, "the EFI memory map")
+        question = zone_question(machine, self.words)
         return predict_zones(question.machine, question.parameters, question.behaviour)
 
 

@@ -24,6 +24,7 @@ from kexeckit.formats.sysfs_crash import EFI_PAGE, EfiDescriptor, parse_efi_desc
 from kexeckit.formats.zoneinfo import parse_zoneinfo
 from kexeckit.machine.arch import kernel_arch
 from kexeckit.machine.fact import Fact, How, Problem
+from kexeckit.machine.sources.iomem import arch_of_resources
 from kexeckit.machine.value import (
     BootFacts,
     CpuFacts,
@@ -37,6 +38,7 @@ from kexeckit.machine.value import (
 from kexeckit.memory.kind import MemoryKind
 from kexeckit.memory.memmap import MemoryEntry
 from kexeckit.memory.range import MemRange, clip
+from kexeckit.memory.resource import ResourceTree
 from kexeckit.memory.units import KIB, PAGE_SIZE, align_up
 
 T = TypeVar("T")
@@ -125,12 +127,13 @@ class FileReader:
         """Return the partial machine."""
         params = self.of_file("handover.boot_params", BOOT_PARAMS, parse_boot_params)
         runtime = self._runtime()
+        known = self._memory(params)
         return Machine(
             source=self.files.source,
             kind="live" if self.files.live else "root",
-            kernel=self._kernel(),
+            kernel=self._kernel(known.resources),
             boot=self._boot(params),
-            memory=self._memory(params),
+            memory=known,
             nodes=self._nodes(),
             efi=self._efi(params, runtime),
             cpus=self._cpus(),
@@ -162,7 +165,7 @@ class FileReader:
             self.problems.append(Problem.of(about, error))
             return None
 
-    def _kernel(self) -> KernelFacts:
+    def _kernel(self, resources: Fact[ResourceTree] | None) -> KernelFacts:
         files = self.files
         version = files.text(BANNER) or ""
         words = version.split()
@@ -173,7 +176,7 @@ class FileReader:
         config = self.of_text("kernel.config", CONFIG, parse_kernel_config)
         zones = files.text(ZONEINFO)
         return KernelFacts(
-            arch=self._arch(),
+            arch=self._arch(resources),
             release=release,
             stable=Fact(stable, files.label(BANNER)) if stable else None,
             cmdline=self._cmdline(),
@@ -186,7 +189,7 @@ class FileReader:
             gbpages=self._gbpages(),
         )
 
-    def _arch(self) -> Fact[str] | None:
+    def _arch(self, resources: Fact[ResourceTree] | None) -> Fact[str] | None:
         named = self._line(ARCH)
         if named:
             return Fact(kernel_arch(named.value), named.source, how=named.how)
@@ -194,7 +197,10 @@ class FileReader:
         if BOOT_PARAMS in files.contents or MEMMAP in files.folders:
             name = BOOT_PARAMS if BOOT_PARAMS in files.contents else MEMMAP
             return Fact("x86_64", files.label(name), how=How.DERIVED)
-        return Fact("arm64", files.label(FDT), how=How.DERIVED) if FDT in files.contents else None
+        if FDT in files.contents:
+            return Fact("arm64", files.label(FDT), how=How.DERIVED)
+        shown = arch_of_resources(resources.value) if resources else ""
+        return Fact(shown, files.label(IOMEM), how=How.DERIVED) if shown else None
 
     def _line(self, name: str) -> Fact[str] | None:
         text = (self.files.text(name) or "").strip()
