@@ -175,7 +175,8 @@ def test_toml_machine_and_version() -> None:
 
 def test_toml_machine_with_memmap() -> None:
     """memmap= words change a described machine as well."""
-    text = 'arch = "x86_64"\nkernel = "6.1"\n[[nodes]]\nid = 0\nmemory = [[0x1000, "2G"]]\n[[nodes]]\nid = 1\nmemory = [["4G", "5G"]]\n'
+    text = 'arch = "x86_64"\nkernel = "6.1"\n[[nodes]]\nid = 0\nmemory = [[0x1000, "2G"]]\n'
+    text += '[[nodes]]\nid = 1\nmemory = [["4G", "5G"]]\n'
     nodes = predict(ask(text, "memmap=512M$4G", name="m.toml")).nodes
     assert [n.pages * 4096 for n in nodes] == [2 * GIB - 0x1000 - (0x100000 - 0xA0000), GIB // 2]
 

@@ -1,0 +1,153 @@
+"""What a kernel reserved, as /proc/iomem or its boot log show it, beside what is predicted.
+
+/proc/iomem comes first: it has addresses to the byte, and both regions. A log tells of a failure, which a listing shows
+as nothing. What user space makes of the names:
+
+    "Crash kernel"          taken by every kexec-tools: an old one takes the first, a current one the last of them
+    "Crash kernel (low)"    taken by none: the search is for the name and the end of the line
+
+Source: arch/x86/kernel/setup.c, arch/arm64/mm/init.c (to 6.6), kernel/crash_reserve.c (resources and messages);
+kexec-tools kexec/kexec-iomem.c, parse_iomem_single(), kexec_iomem_for_each_line().
+"""
+
+from dataclasses import dataclass
+
+from kexeckit.kernel.observed import Agreement
+from kexeckit.kernel.reservation.predict import FAILED, NONE, RESERVED, CrashRegion, Reservation
+from kexeckit.machine.value import Machine
+from kexeckit.memory.resource import CRASH_KERNEL, CRASH_KERNEL_LOW
+from kexeckit.memory.units import MIB
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedReservation:
+    """What the kernel did.
+
+    Attributes:
+        outcome: ``reserved``, ``failed`` (the log says so) or ``none`` (there is no region).
+        regions: The regions, lowest first; the highest is the main one.
+        source: Where that is seen.
+        exact: Addresses are known to the byte; otherwise they are whole MiB, rounded down.
+        message: The kernel's words for a failure, or empty.
+    """
+
+    outcome: str
+    regions: tuple[CrashRegion, ...]
+    source: str
+    exact: bool = True
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A prediction beside an observation.
+
+    Attributes:
+        agreement: Whether they agree.
+        why: Why that is not known, or what could explain a difference; one sentence each.
+    """
+
+    agreement: Agreement
+    why: tuple[str, ...] = ()
+
+
+def observed_reservation(machine: Machine) -> ObservedReservation | None:
+    """Return what the source shows the kernel to have done, or None where it shows nothing of it."""
+    tree, log = machine.memory.resources, machine.observed
+    shown = _of_resources(machine)
+    if shown:
+        return shown
+    if log.regions:
+        regions = tuple(
+            CrashRegion(r.start, r.size, r.kind, CRASH_KERNEL) for r in sorted(log.regions.value, key=lambda r: r.start)
+        )
+        exact = all(r.exact for r in log.regions.value)
+        return ObservedReservation(RESERVED, regions, log.regions.source, exact)
+    if log.failed:
+        return ObservedReservation(FAILED, (), log.failed.at, message=log.failed.value)
+    early = machine.boot.map_log
+    if early and early.value and machine.boot.late_log:
+        return ObservedReservation(NONE, (), early.source)
+    return ObservedReservation(NONE, (), tree.source) if tree else None
+
+
+def _of_resources(machine: Machine) -> ObservedReservation | None:
+    tree = machine.memory.resources
+    named = tree.value.named(CRASH_KERNEL, CRASH_KERNEL_LOW) if tree else []
+    if not named or not tree:
+        return None
+    ordered = sorted(named, key=lambda r: r.range)
+    mains = [r for r in ordered if r.name == CRASH_KERNEL]
+    main = mains[-1] if mains else None
+    regions = tuple(CrashRegion(r.range.start, r.range.size, "main" if r is main else "low", r.name) for r in ordered)
+    return ObservedReservation(RESERVED, regions, tree.source)
+
+
+def compare_reservation(found: Reservation, observed: ObservedReservation | None) -> Compared:
+    """Hold a prediction against what was observed.
+
+    Args:
+        found: The prediction.
+        observed: What was observed, in the boot whose command line is `found.facts.seen_cmdline`.
+    """
+    if observed is None:
+        return Compared(Agreement.UNKNOWN, ("the source does not show what the kernel reserved",))
+    if not found.facts.cmdline_known:
+        return Compared(Agreement.UNKNOWN, ("the source does not show the command line of the boot that it shows",))
+    if found.facts.cmdline != found.facts.seen_cmdline:
+        return Compared(Agreement.UNKNOWN, ("the question is about other words than those of the boot that is shown",))
+    predicted = [r for r in found.regions if r.name]
+    if found.outcome in (FAILED, NONE):
+        same = not observed.regions
+    else:
+        same = len(predicted) == len(observed.regions) and all(
+            _is(p, o, found, exact=observed.exact)
+            for p, o in zip(_by_kind(predicted), _by_kind(observed.regions), strict=True)
+        )
+    return Compared(Agreement.AGREE) if same else Compared(Agreement.DIFFER, tuple(_explanations(found, observed)))
+
+
+def _by_kind(regions: "list[CrashRegion] | tuple[CrashRegion, ...]") -> list[CrashRegion]:
+    return sorted(regions, key=lambda r: r.kind)
+
+
+def _is(predicted: CrashRegion, seen: CrashRegion, found: Reservation, *, exact: bool) -> bool:
+    # An address that was left open agrees with any that was named as possible.
+    unit = 1 if exact else MIB
+    if predicted.size // unit != seen.size // unit or seen.start is None:
+        return False
+    if predicted.start is not None:
+        return predicted.start // unit == seen.start // unit
+    return any(
+        row.part == predicted.kind
+        and row.start is not None
+        and row.last is not None
+        and row.last - row.last % unit <= seen.start <= row.start
+        for row in found.candidates
+    )
+
+
+def _explanations(found: Reservation, observed: ObservedReservation) -> list[str]:
+    out = [f"{d.text}" for d in found.doubts]
+    total, predicted = sum(r.size for r in observed.regions), sum(r.size for r in found.regions if r.name)
+    if found.outcome == RESERVED and not observed.regions:
+        out.append("the reservation may have been given back, or the kernel is built without it")
+    elif total < predicted:
+        out.append("the reservation may have been shrunk by a write to /sys/kernel/kexec_crash_size")
+    if observed.regions and found.outcome in (FAILED, NONE):
+        out.append("the regions may be of a boot with another command line")
+    out += found.facts.assumed
+    out.append(
+        "the kernel may carry a change that its version does not show; "
+        '"kexeckit explain behaviours" lists them, and --set states one'
+    )
+    return out
+
+
+def taken_by_user_space(observed: ObservedReservation) -> tuple[CrashRegion | None, CrashRegion | None]:
+    """Return the regions that an old and a current kexec-tools load into; None where they find none.
+
+    An old one takes the first line of the name in /proc/iomem, which is the lowest; a current one the last.
+    """
+    named = [r for r in observed.regions if r.name == CRASH_KERNEL]
+    return (named[0], named[-1]) if named else (None, None)
