@@ -68,18 +68,18 @@ def test_efi_map(log: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     raw.write_bytes(format_efi_map((mirror,), 40))
     assert main(["zones", "kernelcore=mirror", "--efi-map", str(raw), "--root", log, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["nodes"][1]["movable_start"] == 0x108000000
-    assert main(["zones", "--efi-map", str(tmp_path), "--root", log]) == 2
+    assert main(["zones", "--efi-map", str(tmp_path), "--root", log]) == 65
 
 
 def test_not_determined_is_an_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An architecture whose limits are not known gives no ranges and a reason, not a guess."""
+    """An architecture whose limits are not known gives no ranges and a reason, not a guess: exit 3."""
     path = tmp_path / "dmesg"
     path.write_text("[    0.000000] Linux version 6.1.0\n" + NODES)
-    assert main(["zones", "--root", str(path), "--arch", "mips", "--json"]) == 0
+    assert main(["zones", "--root", str(path), "--arch", "mips", "--json"]) == 3
     found = json.loads(capsys.readouterr().out)
     assert (found["ranges"], found["nodes"]) == ([], [])
     assert "not determined" in found["reasons"][-1]["text"]
-    assert main(["zones", "--root", str(path), "--arch", "mips"]) == 0
+    assert main(["zones", "--root", str(path), "--arch", "mips"]) == 3
     assert capsys.readouterr().out.startswith("zones: not determined")
 
 

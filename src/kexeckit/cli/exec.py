@@ -8,6 +8,8 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+UNUSED = ("kernel_version",)
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's own arguments."""
@@ -20,7 +22,7 @@ def run(args: Namespace) -> int:
     """Show what is loaded, ask, and go."""
     from kexeckit.cli.live import live_loader, require_live
     from kexeckit.cli.output import one_line
-    from kexeckit.errors import UsageError
+    from kexeckit.errors import UnavailableError
     from kexeckit.system.record import RECORDS, read_record
     from kexeckit.system.release import read_arch
     from kexeckit.system.state import read_state
@@ -28,7 +30,7 @@ def run(args: Namespace) -> int:
 
     root = open_sysroot(args.root)
     if not read_state(root).normal:
-        raise UsageError("no next kernel is loaded; `kexeckit load KERNEL` loads one")
+        raise UnavailableError("no next kernel is loaded", remedy="`kexeckit load KERNEL` loads one")
     record = read_record(RECORDS, panic=False) if root.live else None
     orderly = not args.now and Path("/run/systemd/system").is_dir()
     how = "after an orderly shutdown (systemctl kexec)" if orderly else "at once, without stopping anything"

@@ -2,6 +2,8 @@
 
 from argparse import ArgumentParser, Namespace
 
+UNUSED = ("kernel_version",)
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's own arguments."""

@@ -21,6 +21,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Print the prediction."""
+    from kexeckit.errors import NOT_DETERMINED
     from kexeckit.kernel.zones.cost import affordable_kernelcore, node_costs
     from kexeckit.kernel.zones.predict import predict_zones
     from kexeckit.render.zones import render_zones, zones_document
@@ -38,14 +39,14 @@ def run(args: Namespace) -> int:
         print_document(zones_document(prediction, costs, afford))
     else:
         print(render_zones(prediction, costs, afford))
-    return 0
+    return 0 if prediction.nodes else NOT_DETERMINED
 
 
 def _file(path: str) -> bytes:
-    from kexeckit.errors import UsageError
+    from kexeckit.errors import InputError
     from kexeckit.system.sysroot import open_sysroot
 
     single = open_sysroot(path).single_file
     if single is None:
-        raise UsageError(f"{path} is a folder or an archive; --efi-map takes a file")
+        raise InputError(path, "a folder or an archive", expected="a raw EFI memory map")
     return single.data
