@@ -1,10 +1,10 @@
 """`rehearse --measure` without a guest: the search, the text, the document, and what it refuses."""
 
-import json
 from pathlib import Path
 
 import pytest
 
+from documents import checked
 from kexeckit.cli.main import main
 from kexeckit.kernel.sizing.estimate import CaptureSetup, Estimate, estimate
 from kexeckit.lab import measure_reservation
@@ -33,7 +33,7 @@ def _no_guest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_document(capsys: pytest.CaptureFixture[str]) -> None:
     """Bytes, the parts of the estimate that count for it, and every try with its reason."""
     assert main(["rehearse", "--measure", "--kernel", "vmlinuz", "--step", "4", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)["measured"]
+    found = checked(capsys.readouterr().out)["measured"]
     assert found["smallest"] == 92 * MIB
     assert found["step"] == 4 * MIB
     assert sum(p["size"] for p in found["parts"]) == found["estimated"]
