@@ -93,6 +93,15 @@ def _size(args: Namespace, name: str) -> int:
     return size
 
 
+def _warn(words: list[str], *, auto: bool) -> None:
+    from kexeckit.cli.output import print_warnings
+    from kexeckit.formats.word_check import unknown_words, value_doubts
+    from kexeckit.kernel.reservation.words import VOCABULARY
+
+    print_warnings(value_doubts(words, auto=auto))
+    print_warnings(f"{word}: no effect on a reservation is known" for word in unknown_words(words, VOCABULARY))
+
+
 def run(args: Namespace) -> int:
     """Print the prediction, or the estimate."""
     if args.estimate is not None:
@@ -101,12 +110,15 @@ def run(args: Namespace) -> int:
     from kexeckit.errors import NOT_DETERMINED
 
     refuse_unused(args, _OF_ESTIMATE, "a prediction", "add --estimate, to which they belong")
+    from kexeckit.formats.word_check import check_words
     from kexeckit.kernel.reservation import predict
     from kexeckit.kernel.reservation.predict import predict_reservation
+    from kexeckit.kernel.reservation.words import VOCABULARY
     from kexeckit.render.crashkernel import crashkernel_document, render_crashkernel
     from kexeckit.system.reservation_input import read_reservation_input
     from kexeckit.system.sysroot import open_sysroot
 
+    check_words(args.words, VOCABULARY)
     root = open_sysroot(args.root)
     found = predict_reservation(read_reservation_input(root, tuple(args.words), args.arch, args.kernel_version))
     if args.json:
@@ -117,4 +129,5 @@ def run(args: Namespace) -> int:
         from kexeckit.cli.output import printable
 
         print(printable(render_crashkernel(found)))
+    _warn(args.words, auto=bool(found.facts.rules.auto))
     return {predict.FAILED: 1, predict.NOT_DETERMINED: NOT_DETERMINED}.get(found.outcome, 0)

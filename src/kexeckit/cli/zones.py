@@ -21,13 +21,17 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Print the prediction."""
+    from kexeckit.cli.output import print_warnings
     from kexeckit.errors import NOT_DETERMINED
+    from kexeckit.formats.word_check import check_words, value_doubts
     from kexeckit.kernel.zones.cost import affordable_kernelcore, node_costs
+    from kexeckit.kernel.zones.parameters import VOCABULARY
     from kexeckit.kernel.zones.predict import predict_zones
     from kexeckit.render.zones import render_zones, zones_document
     from kexeckit.system.sysroot import open_sysroot
     from kexeckit.system.zone_input import read_zone_question
 
+    check_words(args.words, VOCABULARY)
     raw = _file(args.efi_map) if args.efi_map else None
     question = read_zone_question(open_sysroot(args.root), args.words, args.arch, args.kernel_version, raw)
     prediction = predict_zones(question.machine, question.parameters, question.behaviour)
@@ -39,6 +43,7 @@ def run(args: Namespace) -> int:
         print_document(zones_document(prediction, costs, afford))
     else:
         print(render_zones(prediction, costs, afford))
+    print_warnings(value_doubts(args.words))
     return 0 if prediction.nodes else NOT_DETERMINED
 
 
