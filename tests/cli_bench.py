@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from documents import checked
 from fakes import INITRD, FakeMachine, build_bzimage
 from kexeckit.cli.main import main
 
@@ -69,12 +70,14 @@ class Commands:
         return str(self.folder / name)
 
     def run(self, *words: str) -> Ended:
-        """Run any command."""
+        """Run any command; a JSON document that it prints must be of its schema."""
         try:
             code = main(words)
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
         seen = self.capsys.readouterr()
+        if seen.out.startswith("{"):
+            checked(seen.out)
         return Ended(code, seen.out, seen.err)
 
     def plan(self, *more: str, kernel: str = "vmlinuz", initrd: str | None = "initrd", root: str = "root") -> Ended:

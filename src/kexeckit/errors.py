@@ -3,11 +3,15 @@
 Rules of this file:
     1. Programmer errors are ``ValueError``/``TypeError`` and are not here.
     2. Nothing here prints or exits: ``cli/`` turns an error into one line and an exit code.
-    3. The exit codes are those of the command line's contract: 1 a failed check or plan, 2 usage,
-       65 unusable input, 69 unavailable, 74 I/O, 77 not permitted.
+    3. The exit codes are those of the command line's contract: 1 a failed check or plan, 2 usage, 65 unusable input,
+       69 unavailable, 70 a defect of kexeckit, 74 I/O, 77 not permitted. An answer may end with 3, which is no error.
 """
 
+import errno
 from dataclasses import dataclass
+
+# Exit code of an answer that leaves its outcome open, so that a script can tell it from success.
+NOT_DETERMINED = 3
 
 
 class KexeckitError(Exception):
@@ -15,10 +19,12 @@ class KexeckitError(Exception):
 
     Attributes:
         exit_code: What the command exits with.
+        kind: The family's name in the JSON document of an error.
         remedy: What to do next, one sentence, or empty.
     """
 
     exit_code = 1
+    kind = "plan"
 
     def __init__(self, message: str, *, remedy: str = "") -> None:
         super().__init__(message)
@@ -36,6 +42,7 @@ class UsageError(KexeckitError):
     """The command line itself cannot be understood."""
 
     exit_code = 2
+    kind = "usage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,7 @@ class InputError(KexeckitError):
     """
 
     exit_code = 65
+    kind = "input"
     location = SourceLocation("")
     problem = ""
     expected = ""
@@ -86,24 +94,35 @@ class MaskedAddressesError(InputError):
     """
 
     exit_code = 77
+    kind = "permission"
 
 
 class UnavailableError(KexeckitError):
     """Something that is needed is not there: a file, a program, a kernel feature."""
 
     exit_code = 69
+    kind = "unavailable"
 
 
 class FileAccessError(KexeckitError):
     """Reading or writing a file failed for a reason other than its content."""
 
     exit_code = 74
+    kind = "io"
 
 
 class NotPermittedError(KexeckitError):
     """The caller lacks a right that is needed."""
 
     exit_code = 77
+    kind = "permission"
+
+
+class DefectError(KexeckitError):
+    """Kexeckit itself is wrong: its own verifier rejects a plan, or something happened that nobody foresaw."""
+
+    exit_code = 70
+    kind = "defect"
 
 
 class PlanError(KexeckitError):
@@ -136,9 +155,28 @@ class SystemCallError(KexeckitError):
         exit_code: 77 where a right was missing, 69 where the call does not exist, else 1.
     """
 
+    kind = "syscall"
+
     def __init__(self, syscall: str, errno: int, cause: str, *, remedy: str = "", exit_code: int = 1) -> None:
         self.syscall = syscall
         self.errno = errno
         self.cause = cause
         self.exit_code = exit_code
         super().__init__(f"{syscall}: {cause}", remedy=remedy)
+
+
+def file_error(
+    error: OSError, label: str, doing: str = "read it"
+) -> UnavailableError | NotPermittedError | FileAccessError:
+    """Return the error of a file that could not be opened, read or made: one code for each cause in all commands.
+
+    Args:
+        error: What the operating system said.
+        label: How the user knows the file.
+        doing: What was tried, in words: ``read it``, ``write there``.
+    """
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return UnavailableError(f"{label}: no such file or directory")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return NotPermittedError(f"{label}: not permitted to {doing}", remedy="run as root")
+    return FileAccessError(f"{label}: {error.strerror}")

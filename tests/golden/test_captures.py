@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from documents import checked
 from fakes import INITRD, build_bzimage
 from kexeckit.cli.main import main
 from kexeckit.formats.iomem import parse_iomem
@@ -37,7 +38,7 @@ def _run(words: list[str], name: str, tmp_path: Path, capsys: pytest.CaptureFixt
     filled = [str(tmp_path / w) if w in files else w for w in words]
     code = main([*filled, "--root", str(FOLDER / name), "--json"])
     out = capsys.readouterr()
-    document = json.loads(out.out) if out.out else {"error": out.err.splitlines()}
+    document = checked(out.out)
     # Folders of this run are no part of the answer.
     text = json.dumps({"exit": code, "document": document}, indent=1)
     shown: dict[str, Any] = json.loads(text.replace(str(FOLDER / name), "ROOT").replace(str(tmp_path), "FILES"))

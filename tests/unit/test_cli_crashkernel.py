@@ -1,12 +1,12 @@
 """The crashkernel command: sources, JSON, exit codes."""
 
-import json
 import tarfile
 from pathlib import Path
 
 import pytest
 
 from bootlogs import GIB, MIB, pc_table, x86_log
+from documents import checked
 from kexeckit.cli.main import main
 
 IOMEM = """\
@@ -43,7 +43,7 @@ def capture(tmp_path: Path) -> Path:
 def document(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, object]:
     """Run the command with --json and return what it printed."""
     main(["crashkernel", *words, "--json"])
-    found = json.loads(capsys.readouterr().out)
+    found = checked(capsys.readouterr().out)
     assert isinstance(found, dict)
     return found
 

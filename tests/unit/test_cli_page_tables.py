@@ -1,10 +1,10 @@
 """The page-tables command, and what it reads from which source."""
 
-import json
 from pathlib import Path
 
 import pytest
 
+from documents import checked
 from fakes import FakeMachine
 from kexeckit.cli.main import main
 from kexeckit.errors import InputError, UnavailableError
@@ -27,7 +27,7 @@ LOG = """\
 def document(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, object]:
     """The JSON document of a run."""
     assert main(["page-tables", "--json", *words]) == 0
-    found: dict[str, object] = json.loads(capsys.readouterr().out)
+    found: dict[str, object] = checked(capsys.readouterr().out)
     return found
 
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import pytest
@@ -27,8 +28,8 @@ def document(commands: Commands, *more: str) -> dict[str, Any]:
 
 
 SEGMENT = {
-    "name": str, "start": int, "bufsz": int, "memsz": int, "align": int, "min": int, "max": int, "top_down": bool,
-    "sha256": (str, type(None)), "reason": str,
+    "name": str, "start": int, "bufsz": int, "memsz": int, "align": int, "min": int, "max": (int, NoneType),
+    "top_down": bool, "sha256": (str, type(None)), "reason": str,
 }  # fmt: skip
 SCHEMA = {
     "schema": str, "syscall": str, "panic": bool, "entry": int, "cmdline": str, "segments": list, "e820": list,
@@ -72,7 +73,7 @@ def test_ends_are_exclusive_and_digests_are_the_files(commands: Commands) -> Non
     digests = {s["name"]: s["sha256"] for s in found["segments"]}
     assert digests["initrd"] == digest(INITRD)
     assert digests["kernel"] == digest(build_bzimage()[2560:])
-    assert found["segments"][0]["max"] == 1 << 64
+    assert found["segments"][0]["max"] is None
 
 
 def test_the_text_has_a_line_for_everything(commands: Commands) -> None:
@@ -168,7 +169,7 @@ def test_the_same_from_a_tar(commands: Commands) -> None:
     ("data", "code", "words"),
     [
         (b"junk" * 100, 65, "are no EFI memory map"),
-        (bytes(480), 2, "--efi-map"),
+        (bytes(480), 65, "at least one descriptor"),
         (None, 69, "no such file"),
     ],
 )

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cli_bench import Ended
+from documents import checked
 from kexeckit.cli.main import main
 from load_bench import FILE, LOAD, Bench, make_bench
 
@@ -25,8 +26,12 @@ class Machine:
 
     def run(self, *words: str) -> Ended:
         """Run a command."""
-        code = main([*words, "--arch", "x86_64", "--kernel-version", "6.1.0"])
+        # What a command does not look at, it refuses.
+        more = {"status": [], "load": ["--arch", "x86_64", "--kernel-version", "6.1.0"]}
+        code = main([*words, *more.get(words[0], ["--arch", "x86_64"])])
         seen = self.capsys.readouterr()
+        if "--json" in words and seen.out:
+            checked(seen.out)
         return Ended(code, seen.out, seen.err)
 
     def load(self, which: str, *more: str) -> Ended:
@@ -236,10 +241,11 @@ def test_a_record_from_elsewhere_cannot_act_on_the_terminal(machine: Machine) ->
 
 
 def test_exec_needs_a_next_kernel(machine: Machine) -> None:
-    """Usage: exit 2; a capture kernel is none."""
+    """Unavailable: exit 69; a capture kernel is none."""
     machine.load("old", "--panic")
     ended = machine.run("exec", "--now")
-    assert (ended.code, ended.message) == (2, "kexeckit: no next kernel is loaded; `kexeckit load KERNEL` loads one")
+    assert (ended.code, ended.message) == (69, "kexeckit: no next kernel is loaded")
+    assert ended.hint == "  hint: `kexeckit load KERNEL` loads one"
 
 
 def test_exec_says_what_and_how_and_goes(machine: Machine) -> None:
@@ -298,3 +304,16 @@ def test_a_kernel_without_kexec(machine: Machine) -> None:
         assert machine.run(*words).code == 69
     assert machine.load("new", "--quiet").code == 69
     assert machine.bench.kernel.calls == []
+
+
+def test_unload_and_exec_as_documents(machine: Machine) -> None:
+    """What would be dropped or entered, what was, and that nothing is loaded any more."""
+    machine.load("old")
+    entered = json.loads(machine.run("exec", "--dry-run", "--json").out)
+    assert (entered["cmdline"], entered["orderly"], entered["entered"]) == ("image=old", False, False)
+    assert machine.run("exec", "--json", "--yes").out == ""
+    steps = []
+    for more in (("--dry-run",), (), ()):
+        found = json.loads(machine.run("unload", "--json", *more).out)
+        steps.append((found["slot"], found["loaded"], found["dropped"]))
+    assert steps == [("normal", True, False), ("normal", True, True), ("normal", False, False)]

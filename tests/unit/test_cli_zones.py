@@ -1,10 +1,10 @@
 """The zones command: text, JSON and mistakes."""
 
-import json
 from pathlib import Path
 
 import pytest
 
+from documents import checked
 from kexeckit.cli.main import main
 from kexeckit.formats.efi_memory_map import EFI_MEMORY_MORE_RELIABLE, EFI_MEMORY_WB
 from kexeckit.formats.sysfs_crash import EfiDescriptor, format_efi_map
@@ -22,7 +22,7 @@ def log(tmp_path: Path) -> str:
 def test_document(log: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The JSON document has the agreed names; limits in bytes, zones of nodes in page frames."""
     assert main(["zones", "kernelcore=1G", "--root", log, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
+    found = checked(capsys.readouterr().out)
     assert found["schema"] == "kexeckit/zones/1"
     assert found["ranges"][1] == {"zone": "DMA32", "start": 0x1000000, "end": 0x100000000}
     assert found["nodes"][1]["nid"] == 1
@@ -56,7 +56,7 @@ def test_afford(log: str, capsys: pytest.CaptureFixture[str]) -> None:
     """--afford says how much kernelcore leaves movable memory."""
     assert main(["zones", "--afford", "--root", log, "--json"]) == 0
     # Memory is 0xfff8e000 bytes; what is left must still hold a whole block of 4 MiB.
-    assert json.loads(capsys.readouterr().out)["affordable"]["any_node"] == 0xFF800000
+    assert checked(capsys.readouterr().out)["affordable"]["any_node"] == 0xFF800000
     assert main(["zones", "--afford", "--root", log]) == 0
     assert "leaves a ZONE_MOVABLE" in capsys.readouterr().out
 
@@ -67,19 +67,19 @@ def test_efi_map(log: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     raw = tmp_path / "map"
     raw.write_bytes(format_efi_map((mirror,), 40))
     assert main(["zones", "kernelcore=mirror", "--efi-map", str(raw), "--root", log, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["nodes"][1]["movable_start"] == 0x108000000
-    assert main(["zones", "--efi-map", str(tmp_path), "--root", log]) == 2
+    assert checked(capsys.readouterr().out)["nodes"][1]["movable_start"] == 0x108000000
+    assert main(["zones", "--efi-map", str(tmp_path), "--root", log]) == 65
 
 
 def test_not_determined_is_an_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An architecture whose limits are not known gives no ranges and a reason, not a guess."""
+    """An architecture whose limits are not known gives no ranges and a reason, not a guess: exit 3."""
     path = tmp_path / "dmesg"
     path.write_text("[    0.000000] Linux version 6.1.0\n" + NODES)
-    assert main(["zones", "--root", str(path), "--arch", "i386", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
+    assert main(["zones", "--root", str(path), "--arch", "i386", "--json"]) == 3
+    found = checked(capsys.readouterr().out)
     assert (found["ranges"], found["nodes"]) == ([], [])
     assert "not determined" in found["reasons"][-1]["text"]
-    assert main(["zones", "--root", str(path), "--arch", "i386"]) == 0
+    assert main(["zones", "--root", str(path), "--arch", "i386"]) == 3
     assert capsys.readouterr().out.startswith("zones: not determined")
 
 

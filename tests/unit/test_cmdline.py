@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kexeckit.formats.cmdline import has_word, kernel_words, split_words, values, without
+from kexeckit.errors import UsageError
+from kexeckit.formats.cmdline import has_word, kernel_words, split_words, values, with_words, without
 
 SPACE = b" \t\n\v\f\r\xa0"
 
@@ -154,3 +155,41 @@ def test_values_and_has_word() -> None:
     assert values("a=1 a b=2 a=3", "a") == ["1", "3"]
     assert has_word("a b", "b")
     assert not has_word('"c d"', "d")
+
+
+@pytest.mark.parametrize(
+    ("cmdline", "words", "expected"),
+    [
+        ("ro kernelcore=1G quiet", ["kernelcore=2G"], "ro quiet kernelcore=2G"),
+        ("ro", [], "ro"),
+        ("", ["movable_node"], "movable_node"),
+        (" ", ["a"], "a"),
+        ("a=1 b=2", ["a=1"], "b=2 a=1"),
+        ("a=1 a=2", ["a=3 a=4", "b"], "a=3 a=4 b"),
+        ("movable-node x", ["movable_node"], "x movable_node"),
+        ("ro -- single crashkernel=1M", ["crashkernel=1G", "mem=4G"], "ro crashkernel=1G mem=4G -- single"),
+        ("-- single", ["mem=4G"], "mem=4G -- single"),
+        ("a  b\tc", ["d"], "a  b\tc d"),
+        ('x="y z" --', ["d"], 'x="y z" d --'),
+        ("\u00e0 --", ["d"], "\u00e0 d --"),
+    ],
+)
+def test_typed_words_replace_those_of_their_name(cmdline: str, words: list[str], expected: str) -> None:
+    """They stand behind the others, in front of what is for init; the rest stays as it is written."""
+    assert with_words(cmdline, words) == expected
+
+
+@pytest.mark.parametrize("word", ["1G", "512M,high", "7"])
+def test_a_bare_value_is_no_word(word: str) -> None:
+    """Usage, with an example."""
+    with pytest.raises(UsageError, match="no word of a kernel command line") as caught:
+        with_words("ro", ["mem=1G", word])
+    assert "such" in caught.value.remedy or "like" in caught.value.remedy
+
+
+@given(st.text('ab-= "\t', max_size=12), st.lists(st.sampled_from(["a=1", "b", "mem=4G"]), max_size=3))
+def test_typed_words_are_the_kernels(cmdline: str, words: list[str]) -> None:
+    """Whatever stood there, the kernel reads each typed word as typed, unless a quote was left open."""
+    found = [w.text for w in kernel_words(with_words(cmdline, words))]
+    if cmdline.count('"') % 2 == 0:
+        assert [w for w in found if w in words][-len(words) :] == words or not words

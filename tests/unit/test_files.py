@@ -70,9 +70,9 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
     for parent in at.parents[: len(at.parents) - 2]:
         parent.chmod(0o755)
     program = (
-        "import os, kexeckit.system.files as f, encodings.idna\nos.setuid(65534)\n"
+        "import os, kexeckit.errors as e, kexeckit.system.files as f, encodings.idna\nos.setuid(65534)\n"
         f"try: f.map_file({str(at)!r})\n"
-        "except f.NotPermittedError as e: print(e, e.exit_code)"
+        "except e.NotPermittedError as x: print(x, x.exit_code)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.stdout == f"{at}: not permitted to read it 77\n", done.stderr

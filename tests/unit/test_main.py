@@ -1,6 +1,7 @@
 """The command as such: verbs, help, exit codes, broken outputs, text that must not act on a terminal."""
 
 import importlib
+import json
 import os
 import re
 import subprocess
@@ -16,10 +17,11 @@ from kexeckit import __version__
 from kexeckit.cli import main as module
 from kexeckit.cli.main import COMMANDS, main, report
 from kexeckit.errors import KexeckitError, NotPermittedError
+from kexeckit.plan.verify import Finding
 
 CODES = (
-    "exit codes: 0 ok, 1 findings or a failed check, 2 usage, 65 unusable input, 69 unavailable, 74 I/O, "
-    "77 not permitted"
+    "exit codes: 0 ok, 1 findings or a failed check, 2 usage, 3 not determined, 65 unusable input, 69 unavailable, "
+    "70 a defect of kexeckit, 74 I/O, 77 not permitted"
 )
 
 
@@ -57,14 +59,56 @@ def test_version(commands: Commands, word: str) -> None:
     assert (ended.code, ended.out) == (0, f"kexeckit {__version__}\n")
 
 
-@pytest.mark.parametrize("words", [(), ("frobnicate",), ("--json",), ("--root", "x"), ("Plan",), ("-x", "plan")])
-def test_no_such_command(commands: Commands, words: tuple[str, ...]) -> None:
+def test_nothing_at_all_shows_the_commands(commands: Commands) -> None:
     """Exit 2, and the list on standard error."""
-    ended = commands.run(*words)
+    ended = commands.run()
     assert (ended.code, ended.out) == (2, "")
-    assert "usage: kexeckit" in ended.err
-    if words:
-        assert f"no command {words[0]!r}" in ended.err
+    assert ended.err.startswith("usage: kexeckit")
+
+
+@pytest.mark.parametrize(
+    ("words", "says", "hint"),
+    [
+        (("frobnicate",), "no command 'frobnicate'", "lists the commands"),
+        (("Plan",), "no command 'Plan'", "did you mean plan?"),
+        (("crashkernl", "--root", "x"), "no command 'crashkernl'", "did you mean crashkernel?"),
+        (("--json",), "no command is named; expected one of plan, load", "lists the commands"),
+        (("--root", "x"), "no command is named", "lists the commands"),
+        (("--root=x", "--json", "zone"), "no command 'zone'", "did you mean zones?"),
+        (("-x", "plan"), "unknown option -x before a command", "lists the commands"),
+        (("--jsn", "plan"), "unknown option --jsn before a command", "did you mean --json?"),
+    ],
+)
+def test_no_such_command(commands: Commands, words: tuple[str, ...], says: str, hint: str) -> None:
+    """Exit 2, one line that says what is missing, and the likely word."""
+    ended = commands.run(*words)
+    lines = ended.err.splitlines()
+    assert (ended.code, len(lines)) == (2, 2)
+    assert says in lines[0]
+    assert hint in lines[1]
+    assert bool(ended.out) == ("--json" in words)
+
+
+@pytest.mark.parametrize(
+    ("words", "says", "hint"),
+    [
+        (("--pan",), "unknown option --pan", "did you mean --panic?"),
+        (("--pan", "--apend=x"), "unknown option --pan --apend=x", "did you mean --panic?"),
+        (("--frobnicate",), "unknown option --frobnicate", "`kexeckit plan --help` shows the options"),
+        (("--initrd=",), "--initrd is empty", "leave --initrd out, or give F"),
+        (("--efi-map", ""), "--efi-map is empty", "leave --efi-map out"),
+        (("--after", ""), "--after is empty", "leave --after out"),
+        (("--serial=",), "--serial is empty", "leave --serial out"),
+        (("--syscall", "fil"), "argument --syscall: invalid choice", "`kexeckit plan --help`"),
+        (("--initrd",), "argument --initrd/--ramdisk: expected one argument", "`kexeckit plan --help`"),
+    ],
+)
+def test_options_are_exact(commands: Commands, words: tuple[str, ...], says: str, hint: str) -> None:
+    """No abbreviation is taken and no empty value passed over; the remedy names the likely option."""
+    ended = commands.run("plan", commands.at("vmlinuz"), *words)
+    assert ended.code == 2
+    assert says in ended.message
+    assert hint in ended.hint
 
 
 def test_global_options_stand_before_or_behind_the_verb(commands: Commands) -> None:
@@ -85,10 +129,10 @@ def test_global_options_stand_before_or_behind_the_verb(commands: Commands) -> N
 
 
 def test_usage_errors_are_exit_2(commands: Commands) -> None:
-    """With the command's usage; the offending words cannot act on a terminal."""
+    """The offending words are shown and cannot act on a terminal."""
     ended = commands.run("plan", commands.at("vmlinuz"), "\x1b[31mred", "b\u202e\udcff")
     assert ended.code == 2
-    assert "usage: kexeckit plan" in ended.err
+    assert ended.hint == "  hint: `kexeckit plan --help` shows the usage"
     assert r"\x1b[31mred" in ended.err
     assert r"\u202e\xff" in ended.err
     assert "\x1b" not in ended.err
@@ -128,7 +172,7 @@ def _verb(monkeypatch: pytest.MonkeyPatch, raised: BaseException) -> None:
         (BrokenPipeError(), 141, ""),
         (OSError(28, "No space left on device"), 74, "kexeckit: standard output: No space left on device\n"),
         (OSError(5, "Input/output error", "/x"), 74, "kexeckit: /x: Input/output error\n"),
-        (MemoryError(), 69, "kexeckit: out of memory\n"),
+        (FileNotFoundError(2, "No such file or directory", "/x"), 69, "kexeckit: /x: no such file or directory\n"),
     ],
 )
 def test_what_is_no_error_of_ours_ends_in_order_too(
@@ -140,11 +184,53 @@ def test_what_is_no_error_of_ours_ends_in_order_too(
     assert capsys.readouterr().err == err
 
 
-def test_a_defect_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A programmer's error keeps its traceback."""
-    _verb(monkeypatch, ZeroDivisionError())
-    with pytest.raises(ZeroDivisionError):
-        main(["boom"])
+@pytest.mark.parametrize("raised", [ZeroDivisionError(), MemoryError(), RecursionError("too deep"), ValueError("a\nb")])
+def test_a_defect_is_one_line_and_exit_70(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], raised: Exception
+) -> None:
+    """It names the kind and the line of ours that raised it, and says what a report needs; no traceback."""
+    _verb(monkeypatch, raised)
+    assert main(["boom"]) == 70
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"kexeckit: a defect of kexeckit: {type(raised).__name__} in kexeckit.cli.main, line ")
+    assert second.startswith("  hint: report this line, `kexeckit --version`, the command")
+
+
+def test_a_real_recursion_is_one_line_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The guard has stack left to speak with."""
+
+    def run(args: object) -> int:
+        return run(args) + 1
+
+    _verb(monkeypatch, KeyboardInterrupt())
+    monkeypatch.setattr(sys.modules["kexeckit.cli.boom"], "run", run)
+    assert main(["boom", "--json"]) == 70
+    seen = capsys.readouterr()
+    assert json.loads(seen.out)["error"]["kind"] == "defect"
+    assert len(seen.err.splitlines()) == 2
+
+
+def test_a_plan_that_the_verifier_rejects_is_a_defect(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit 70, with what it found."""
+    finding = Finding("overlap", "a and b share a page")
+    monkeypatch.setattr("kexeckit.plan.verify.verify", lambda *_: [finding])
+    ended = commands.plan()
+    assert ended.code == 70
+    assert "the verifier rejects the plan: overlap: a and b share a page" in ended.message
+    assert "report it" in ended.hint
+
+
+def test_an_error_as_a_document(commands: Commands) -> None:
+    """With --json: kind, message, place, what was expected, remedy and exit code; the line on standard error stays."""
+    ended = commands.run("plan", commands.put("bad", b"text of a kind\n" * 99), "--root", commands.at("root"), "--json")
+    found = json.loads(ended.out)
+    assert found["schema"] == "kexeckit/error/1"
+    error = found["error"]
+    assert (error["kind"], error["source"], error["line"]) == ("input", commands.at("bad"), None)
+    assert (ended.code, error["exit_code"]) == (65, 65)
+    assert ended.err.splitlines()[0] == f"kexeckit: {error['message']}"
+    behind = commands.run("crashkernel", "--root", commands.at("none"), "--", "--json")
+    assert (behind.code, behind.out) == (69, "")
 
 
 def process(*words: str, stdout: int | None = None, encoding: str | None = None) -> subprocess.Popen[bytes]:
@@ -207,4 +293,4 @@ def test_nothing_from_files_reaches_the_terminal_raw(commands: Commands, more: t
     text = ended.out + ended.err
     assert not [c for c in text if not c.isprintable() and c != "\n"]
     missing = commands.plan(kernel="no\x1b[31msuch\nfile")
-    assert missing.message.endswith(r"no\x1b[31msuch\x0afile: no such file")
+    assert missing.message.endswith(r"no\x1b[31msuch\x0afile: no such file or directory")

@@ -44,11 +44,19 @@ def test_escapes_tell_bytes_from_characters(text: str, shown: str) -> None:
 
 def test_documents_are_json_whatever_is_in_them(capsys: pytest.CaptureFixture[str]) -> None:
     """ASCII, and the same value comes back."""
-    document = {"a": "\udcff\x1b\u00e4", "n": 1 << 64}
+    document = {"a": "\udcff\x1b\u00e4", "n": (1 << 64) - 1}
     print_document(document)
     out = capsys.readouterr().out
     assert out.isascii()
     assert json.loads(out) == document
+
+
+def test_integers_of_a_document_fit_64_bits(capsys: pytest.CaptureFixture[str]) -> None:
+    """An end of 2^64 is null, wherever it stands; a larger number is a defect."""
+    print_document({"a": [{"end": 1 << 64, "start": 0}], "b": (True, 1.5)})
+    assert json.loads(capsys.readouterr().out) == {"a": [{"end": None, "start": 0}], "b": [True, 1.5]}
+    with pytest.raises(ValueError, match="no 64-bit number"):
+        print_document({"a": [(1 << 64) + 1]})
 
 
 def test_warnings_are_lines_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,8 @@ Run it as root: without CAP_SYS_ADMIN the kernel hides the addresses in /proc/io
 import sys
 from argparse import ArgumentParser, Namespace
 
+UNUSED = ("arch", "kernel_version")
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's own arguments."""

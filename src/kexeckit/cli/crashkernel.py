@@ -10,6 +10,12 @@ With --estimate: how much a capture kernel needs, as a sum of parts, from its ke
 import os
 from argparse import ArgumentParser, Namespace
 
+# Where --estimate names no file; no path of a file has a NUL.
+_RUNNING = "\0"
+_OF_ESTIMATE = ("initrd", "append", "cpus", "ram", "low", "luks")
+# The largest physical address that x86_64 and arm64 have 52 bits for.
+_MOST = 1 << 52
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's own arguments."""
@@ -18,33 +24,34 @@ def add_arguments(parser: ArgumentParser) -> None:
     group.add_argument(
         "--estimate",
         nargs="?",
-        const="",
+        const=_RUNNING,
         metavar="KERNEL",
         help="estimate for this kernel file (a bzImage; default: the running kernel's in /boot)",
     )
     group.add_argument("--initrd", metavar="F", help="its initramfs")
-    group.add_argument("--append", default="", metavar="S", help="its command line: root= and rootfstype= matter")
-    group.add_argument("--cpus", type=int, default=1, metavar="N", help="CPUs it starts (default: %(default)s)")
-    group.add_argument("--ram", default="0", metavar="SIZE", help="RAM of the machine that is dumped")
-    group.add_argument("--low", default="0", metavar="SIZE", help="room for swiotlb and DMA")
-    group.add_argument("--luks", default="0", metavar="SIZE", help="memory cost of the dump target's key derivation")
+    group.add_argument("--append", metavar="S", help="its command line: root= and rootfstype= matter")
+    group.add_argument("--cpus", type=int, metavar="N", help="CPUs it starts (default: 1)")
+    group.add_argument("--ram", metavar="SIZE", help="RAM of the machine that is dumped")
+    group.add_argument("--low", metavar="SIZE", help="room for swiotlb and DMA")
+    group.add_argument("--luks", metavar="SIZE", help="memory cost of the dump target's key derivation")
 
 
 def _estimate(args: Namespace) -> int:
     from kexeckit.kernel.sizing.defaults import computed_defaults, defaults_for
     from kexeckit.kernel.sizing.estimate import estimate, in_tmpfs
-    from kexeckit.memory.units import parse_size
     from kexeckit.render.estimate import estimate_document, render_estimate
     from kexeckit.system.capture_setup import CaptureMachine, read_capture_setup
 
-    ram = parse_size(args.ram)
-    kernel = args.estimate or f"/boot/vmlinuz-{args.kernel_version or os.uname().release}"
+    _check_estimate(args)
+    ram = _size(args, "ram")
+    named = args.estimate != _RUNNING
+    kernel = args.estimate if named else f"/boot/vmlinuz-{args.kernel_version or os.uname().release}"
     machine = CaptureMachine(
-        cpus=args.cpus,
+        cpus=1 if args.cpus is None else args.cpus,
         ram=ram,
-        low=parse_size(args.low),
-        luks=parse_size(args.luks),
-        half=in_tmpfs(args.append),
+        low=_size(args, "low"),
+        luks=_size(args, "luks"),
+        half=in_tmpfs(args.append or ""),
     )
     setup = read_capture_setup(kernel, args.initrd, machine)
     found = estimate(setup)
@@ -60,16 +67,59 @@ def _estimate(args: Namespace) -> int:
     return 0
 
 
+def _check_estimate(args: Namespace) -> None:
+    from kexeckit.cli.parser import refuse_unused
+    from kexeckit.errors import UsageError
+
+    unused = ["root"]
+    unused += ["kernel_version"] if args.estimate != _RUNNING else []
+    unused += ["arch"] if args.ram is None else []
+    refuse_unused(args, unused, "--estimate (it reads the named files alone)")
+    if args.words:
+        remedy = "the kernel's file goes behind --estimate, its command line behind --append"
+        raise UsageError(f"--estimate does not use {' '.join(args.words)}", remedy=remedy)
+    if args.cpus is not None and args.cpus < 1:
+        raise UsageError(f"--cpus {args.cpus}: a capture kernel starts at least 1 CPU")
+
+
+def _size(args: Namespace, name: str) -> int:
+    from kexeckit.errors import UsageError
+    from kexeckit.memory.units import parse_size
+
+    text = getattr(args, name) or "0"
+    size = parse_size(text)
+    if size > _MOST:
+        raise UsageError(f"--{name} {text}: no machine has so much; expected at most 4096T")
+    return size
+
+
+def _warn(words: list[str], *, auto: bool) -> None:
+    from kexeckit.cli.output import print_warnings
+    from kexeckit.formats.word_check import unknown_words, value_doubts
+    from kexeckit.kernel.reservation.words import VOCABULARY
+
+    print_warnings(value_doubts(words, auto=auto))
+    print_warnings(f"{word}: no effect on a reservation is known" for word in unknown_words(words, VOCABULARY))
+
+
 def run(args: Namespace) -> int:
     """Print the prediction, or the estimate."""
     if args.estimate is not None:
         return _estimate(args)
+    from kexeckit.cli.parser import refuse_unused
+    from kexeckit.errors import NOT_DETERMINED
+
+    refuse_unused(args, _OF_ESTIMATE, "a prediction", "add --estimate, to which they belong")
+    from kexeckit.formats.word_check import check_words
+    from kexeckit.kernel.reservation import predict
     from kexeckit.kernel.reservation.from_machine import reservation_input
-    from kexeckit.kernel.reservation.predict import FAILED, predict_reservation
+    from kexeckit.kernel.reservation.predict import predict_reservation
+    from kexeckit.kernel.reservation.words import VOCABULARY
     from kexeckit.render.crashkernel import crashkernel_document, render_crashkernel
     from kexeckit.system.machine import read_machine
     from kexeckit.system.sysroot import open_sysroot
 
+    check_words(args.words, VOCABULARY)
     machine = read_machine(open_sysroot(args.root), arch=args.arch, release=args.kernel_version)
     found = predict_reservation(reservation_input(machine, args.words))
     if args.json:
@@ -80,4 +130,5 @@ def run(args: Namespace) -> int:
         from kexeckit.cli.output import printable
 
         print(printable(render_crashkernel(found)))
-    return 1 if found.outcome == FAILED else 0
+    _warn(args.words, auto=bool(found.facts.rules.auto))
+    return {predict.FAILED: 1, predict.NOT_DETERMINED: NOT_DETERMINED}.get(found.outcome, 0)

@@ -7,6 +7,13 @@ service, after syncing the disks.
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kexeckit.system.record import LoadRecord
+
+SCHEMA = "kexeckit/exec/1"
+UNUSED = ("kernel_version",)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -20,7 +27,7 @@ def run(args: Namespace) -> int:
     """Show what is loaded, ask, and go."""
     from kexeckit.cli.live import live_loader, require_live
     from kexeckit.cli.output import one_line
-    from kexeckit.errors import UsageError
+    from kexeckit.errors import UnavailableError
     from kexeckit.system.record import RECORDS, read_record
     from kexeckit.system.release import read_arch
     from kexeckit.system.state import read_state
@@ -28,21 +35,32 @@ def run(args: Namespace) -> int:
 
     root = open_sysroot(args.root)
     if not read_state(root).normal:
-        raise UsageError("no next kernel is loaded; `kexeckit load KERNEL` loads one")
+        raise UnavailableError("no next kernel is loaded", remedy="`kexeckit load KERNEL` loads one")
     record = read_record(RECORDS, panic=False) if root.live else None
     orderly = not args.now and Path("/run/systemd/system").is_dir()
     how = "after an orderly shutdown (systemctl kexec)" if orderly else "at once, without stopping anything"
     what = f"{record.kernel}, command line: {record.cmdline}" if record else "the loaded kernel"
-    print(f"next: {one_line(what)}\nit is entered {how}", flush=True)
-    if args.dry_run:
-        return 0
-    require_live(root, "exec")
-    if not args.yes and not _agreed():
-        return 1
+    if not args.json:
+        print(f"next: {one_line(what)}\nit is entered {how}", flush=True)
+    if not args.dry_run:
+        require_live(root, "exec")
+    if args.dry_run or not (args.yes or _agreed()):
+        _print_document(args, record, orderly=orderly)
+        return 0 if args.dry_run else 1
     if orderly:
         _hand_to_systemd()
     live_loader(root, args.arch or read_arch(root)).execute()
     return 0
+
+
+def _print_document(args: Namespace, record: "LoadRecord | None", *, orderly: bool) -> None:
+    # Only where this process goes on: what is entered never comes back here.
+    if not args.json:
+        return
+    from kexeckit.cli.output import print_document
+
+    kernel, cmdline = (record.kernel, record.cmdline) if record else (None, None)
+    print_document({"schema": SCHEMA, "kernel": kernel, "cmdline": cmdline, "orderly": orderly, "entered": False})
 
 
 def _agreed() -> bool:

@@ -3,13 +3,15 @@
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 
-from kexeckit.errors import KexeckitError, PlanError, UsageError
+from kexeckit.errors import DefectError, InputError, PlanError, UsageError
 from kexeckit.plan.efi_handover import EfiHandover
 from kexeckit.plan.facts import MachineFacts
 from kexeckit.plan.load_plan import LoadPlan, LoadRequest, Syscall
 from kexeckit.system.sysroot import Sysroot
 
 SEED_SIZE = 32
+# What only our own segments have: kexec_file_load makes its own.
+OF_OUR_SEGMENTS = ("old_ram", "on_damage", "serial", "spin", "efi_map")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +41,12 @@ def add_image_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--old-ram",
         choices=("reserved", "omit"),
-        default="reserved",
-        help="how a capture kernel is told of the old kernel's RAM (default: %(default)s)",
+        help="how a capture kernel is told of the old kernel's RAM (default: reserved)",
     )
     parser.add_argument(
         "--on-damage",
         choices=("halt", "reset"),
-        default="halt",
-        help="what happens if a segment was damaged before the jump (default: %(default)s)",
+        help="what happens if a segment was damaged before the jump (default: halt)",
     )
     parser.add_argument(
         "--efi-map",
@@ -80,9 +80,9 @@ def make_request(args: Namespace, running_cmdline: str) -> LoadRequest:
         initrd=map_file(args.initrd) if args.initrd else None,
         cmdline=" ".join(part for part in (reused, args.append or "") if part),
         panic=args.panic,
-        old_ram=OldRam(args.old_ram),
+        old_ram=OldRam(args.old_ram or "reserved"),
         rng_seed=os.urandom(SEED_SIZE),
-        on_damage=OnDamage[args.on_damage.upper()],
+        on_damage=OnDamage[(args.on_damage or "halt").upper()],
         serial_port=_port(args.serial),
         spin=getattr(args, "spin", False),
         efi=_efi_handover(args.efi_map) if args.efi_map else None,
@@ -113,7 +113,8 @@ def plan_image(request: LoadRequest, facts: MachineFacts, syscall: Syscall) -> L
     """Make a plan and have it verified.
 
     Raises:
-        KexeckitError: It cannot be made, or the verifier rejects it (which is a defect of kexeckit).
+        KexeckitError: It cannot be made.
+        DefectError: The verifier rejects it.
     """
     from kexeckit.plan.verify import verify
 
@@ -121,7 +122,8 @@ def plan_image(request: LoadRequest, facts: MachineFacts, syscall: Syscall) -> L
     findings = verify(plan, request, facts)
     if findings:
         text = "; ".join(f"{f.invariant}: {f.text}" for f in findings)
-        raise KexeckitError(f"the verifier rejects the plan: {text}", remedy="this is a defect of kexeckit: report it")
+        remedy = "this is a defect of kexeckit: report it with the command and a capture of the machine"
+        raise DefectError(f"the verifier rejects the plan: {text}", remedy=remedy)
     return plan
 
 
@@ -132,7 +134,7 @@ def _efi_handover(path: str) -> EfiHandover:
     try:
         return EfiHandover(parse_efi_memory_map(bytes(map_file(path).data), path))
     except ValueError as error:
-        raise UsageError(f"--efi-map {path}: {error}") from error
+        raise InputError(path, str(error), expected="a map without boot and runtime services") from error
 
 
 def _made(request: LoadRequest, facts: MachineFacts, syscall: Syscall) -> LoadPlan:

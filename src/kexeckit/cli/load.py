@@ -6,7 +6,7 @@ The plan is shown first. Either the whole new image is in afterwards, or the old
 import sys
 from argparse import ArgumentParser, Namespace
 
-from kexeckit.cli.image_arguments import Planned, add_image_arguments, make_plan
+from kexeckit.cli.image_arguments import OF_OUR_SEGMENTS, Planned, add_image_arguments, make_plan
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -32,14 +32,19 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Plan, show, load."""
     from kexeckit.cli.live import require_live
+    from kexeckit.cli.parser import refuse_unused
     from kexeckit.errors import SystemCallError
     from kexeckit.plan.load_plan import Syscall
     from kexeckit.system.loader import choose_syscall, may_fall_back
     from kexeckit.system.sysroot import open_sysroot
 
+    if args.syscall == "file":
+        refuse_unused(args, OF_OUR_SEGMENTS, "kexec_file_load")
     syscall, why = choose_syscall(args.syscall, open_sysroot(args.root))
     if why:
         _note(why)
+    if args.syscall == "auto" and syscall is Syscall.FILE:
+        _note_unused(args)
     planned = make_plan(args, syscall)
     if args.if_changed and _is_loaded(planned):
         _note("nothing has changed since this image was loaded; it stays")
@@ -56,6 +61,7 @@ def run(args: Namespace) -> int:
         if args.syscall != "auto" or syscall is Syscall.FILE or not may_fall_back(error):
             raise
         _note(f"kexec_file_load is tried, because {error}")
+        _note_unused(args)
         planned = make_plan(args, Syscall.FILE)
         _show(planned, args)
         _load(planned, args)
@@ -124,6 +130,15 @@ def _print_document(planned: Planned, args: Namespace) -> None:
 
     if args.json:
         print_document(plan_document(planned.plan))
+
+
+def _note_unused(args: Namespace) -> None:
+    # Nobody asked for kexec_file_load here, so what it cannot do is said and no reason to refuse.
+    from kexeckit.cli.parser import given_of
+
+    given = given_of(args, OF_OUR_SEGMENTS)
+    if given:
+        _note(f"kexec_file_load does not use {', '.join(given)}")
 
 
 def _note(text: str) -> None:

@@ -2,24 +2,21 @@
 
 Rules of this file:
     1. Data goes to standard output, messages to standard error.
-    2. Every `KexeckitError` is one line, a hint after it where there is one, and its own exit code.
-    3. Start-up counts: nothing is imported before the verb is known.
+    2. Every `KexeckitError` is one line, a hint after it where there is one, and its own exit code; with --json it is
+       a document on standard output, too.
+    3. Nothing ends in a traceback: what nobody foresaw is a defect of kexeckit, one line as well.
+    4. Start-up counts: nothing is imported before the verb is known.
 """
 
 import os
 import sys
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, NoReturn
 
 from kexeckit.cli.output import one_line
-from kexeckit.errors import FileAccessError, KexeckitError, UnavailableError
-
-if TYPE_CHECKING:
-    from _typeshed import SupportsWrite
+from kexeckit.errors import DefectError, KexeckitError, UsageError, file_error
 
 COMMANDS = {
     "plan": "segments, memory map and command line of a next kernel, every address with its reason",
@@ -36,7 +33,8 @@ COMMANDS = {
 _GLOBAL_WITH_VALUE = ("--root", "--arch", "--kernel-version")
 _GLOBAL = ("--json",)
 _EXIT_CODES = """\
-exit codes: 0 ok, 1 findings or a failed check, 2 usage, 65 unusable input, 69 unavailable, 74 I/O, 77 not permitted"""
+exit codes: 0 ok, 1 findings or a failed check, 2 usage, 3 not determined, 65 unusable input, 69 unavailable,
+70 a defect of kexeckit, 74 I/O, 77 not permitted"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,13 +47,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     words = _command_first(list(sys.argv[1:] if argv is None else argv))
+    as_json = "--json" in words[: words.index("--")] if "--" in words else "--json" in words
     # A name from a file may hold what the terminal's encoding cannot show.
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return _flushed(lambda: _run(words) if words and words[0] in COMMANDS else _no_command(words))
     except KexeckitError as error:
-        return report(error)
+        return report(error, as_json=as_json)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -63,11 +62,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         _discard_output()
         return 141
     except OSError as error:
-        # Every file that is read has its own errors; what is left is mostly the output.
-        _discard_output()
-        return report(FileAccessError(f"{error.filename or 'standard output'}: {error.strerror}"))
-    except MemoryError:
-        return report(UnavailableError("out of memory"))
+        # Every file that is read has its own errors; without a name it is the output.
+        if not error.filename:
+            _discard_output()
+        return report(file_error(error, str(error.filename or "standard output")), as_json=as_json)
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+        return report(_defect(error), as_json=as_json)
 
 
 def entry() -> None:
@@ -75,35 +77,34 @@ def entry() -> None:
     sys.exit(main())
 
 
-def report(error: KexeckitError) -> int:
-    """Print an error as one line, with a hint after it where there is one, and return its exit code."""
+def report(error: KexeckitError, *, as_json: bool = False) -> int:
+    """Print an error as one line, with a hint after it where there is one, and return its exit code.
+
+    Args:
+        error: What went wrong.
+        as_json: Also print it as a JSON document, to standard output.
+    """
     print(f"kexeckit: {one_line(str(error))}", file=sys.stderr)
     if error.remedy:
         print(f"  hint: {one_line(error.remedy)}", file=sys.stderr)
+    if as_json:
+        from kexeckit.cli.output import print_document
+        from kexeckit.render.error import error_document
+
+        # An output that cannot be written changes nothing here: the error's own code says more.
+        with suppress(OSError):
+            print_document(error_document(error))
+            sys.stdout.flush()
     return error.exit_code
 
 
-class _Parser(ArgumentParser):
-    # Words that cannot be understood are shown too: names of files, from a pattern of the shell.
-    def error(self, message: str) -> NoReturn:
-        super().error(one_line(message))
-
-    def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
-        # The library's own hides an output that cannot be written.
-        (file or sys.stderr).write(message)
-
-
 def _run(words: Sequence[str]) -> int:
+    from kexeckit.cli.parser import parser_of, refuse_unused
+
     module = import_module(f"kexeckit.cli.{words[0].replace('-', '_')}")
-    parser = _Parser(
-        prog=f"kexeckit {words[0]}",
-        description=module.__doc__,
-        epilog=_EXIT_CODES,
-        formatter_class=RawDescriptionHelpFormatter,
-    )
-    _add_global_options(parser)
-    module.add_arguments(parser)
-    return int(module.run(parser.parse_args(words[1:])))
+    args = parser_of(words[0], module, _EXIT_CODES).parse(words[1:])
+    refuse_unused(args, getattr(module, "UNUSED", ()), words[0])
+    return int(module.run(args))
 
 
 def _flushed(act: Callable[[], int]) -> int:
@@ -112,6 +113,21 @@ def _flushed(act: Callable[[], int]) -> int:
         return act()
     finally:
         sys.stdout.flush()
+
+
+def _defect(error: Exception) -> DefectError:
+    # Where it was raised: the innermost line of ours is what a report needs first.
+    place, trace = "", error.__traceback__
+    while trace:
+        name = str(trace.tb_frame.f_globals.get("__name__", ""))
+        if name.startswith("kexeckit"):
+            place = f" in {name}, line {trace.tb_lineno}"
+        trace = trace.tb_next
+    text = f": {error}" if str(error) else ""
+    return DefectError(
+        f"a defect of kexeckit: {type(error).__name__}{place}{text}",
+        remedy="report this line, `kexeckit --version`, the command, and the source that it read",
+    )
 
 
 def _discard_output() -> None:
@@ -136,31 +152,36 @@ def _command_first(words: list[str]) -> list[str]:
     return words
 
 
-def _add_global_options(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--root", metavar="DIR|TAR|FILE", help="read a capture, or a single boot log or iomem file, not this machine"
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.add_argument("--arch", metavar="A", help="machine name as in uname -m, instead of what the source says")
-    parser.add_argument(
-        "--kernel-version", metavar="V", help="running kernel's release as in uname -r, instead of the source's"
-    )
-
-
 def _no_command(words: list[str]) -> int:
     from kexeckit import __version__
 
     if words and words[0] in ("--version", "-V"):
         print(f"kexeckit {__version__}")
         return 0
-    wants_help = bool(words) and words[0] in ("--help", "-h", "help")
-    out = sys.stdout if wants_help else sys.stderr
-    if words and not wants_help:
-        print(f"kexeckit: no command {one_line(words[0])!r}", file=out)
+    if words and words[0] not in ("--help", "-h", "help"):
+        raise _unknown_command(words)
+    out = sys.stdout if words else sys.stderr
     width = max(map(len, COMMANDS))
     print("usage: kexeckit [--root DIR|TAR|FILE] [--json] COMMAND ...\n", file=out)
     print("Plan, load, rehearse and read the second kernel (kexec and kdump).\n", file=out)
     for name, summary in COMMANDS.items():
         print(f"  {name:{width}}  {summary}", file=out)
     print(f"\n`kexeckit COMMAND --help` shows a command's options.\n{_EXIT_CODES}", file=out)
-    return 0 if wants_help else 2
+    return 0 if words else 2
+
+
+def _unknown_command(words: list[str]) -> UsageError:
+    from kexeckit.cli.parser import did_you_mean
+
+    # The first word that is no global option and no value of one.
+    at = 0
+    while at < len(words) and (words[at] in _GLOBAL or words[at].split("=")[0] in _GLOBAL_WITH_VALUE):
+        at += 2 if words[at] in _GLOBAL_WITH_VALUE else 1
+    remedy = "`kexeckit --help` lists the commands"
+    if at >= len(words):
+        return UsageError(f"no command is named; expected one of {', '.join(COMMANDS)}", remedy=remedy)
+    word = words[at].partition("=")[0]
+    if word.startswith("-"):
+        meant = did_you_mean(word, (*_GLOBAL, *_GLOBAL_WITH_VALUE))
+        return UsageError(f"unknown option {word} before a command", remedy=meant or remedy)
+    return UsageError(f"no command {word!r}", remedy=did_you_mean(word.lower(), COMMANDS) or remedy)

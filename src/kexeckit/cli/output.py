@@ -6,10 +6,12 @@ from typing import Any
 
 
 def print_document(document: dict[str, Any]) -> None:
-    """Print one JSON document, indented; text that is not UTF-8 is escaped."""
+    """Print one JSON document, indented; text that is not UTF-8 is escaped, an end of 2^64 is null."""
     import json
 
-    print(json.dumps(document, indent=1))
+    from kexeckit.render.document import fitted
+
+    print(json.dumps(fitted(document), indent=1))
 
 
 def print_text(text: str) -> None:

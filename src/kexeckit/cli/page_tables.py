@@ -31,7 +31,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Print the cost."""
-    cost = _by_hand(args) if args.range else _of_machine(args)
+    from kexeckit.errors import NOT_DETERMINED
+
+    cost, certain = _by_hand(args) if args.range else _of_machine(args)
     if args.json:
         from kexeckit.cli.output import print_document
         from kexeckit.render.page_tables import page_tables_document
@@ -41,12 +43,13 @@ def run(args: Namespace) -> int:
         from kexeckit.render.page_tables import render_page_tables
 
         print(render_page_tables(cost))
-    return 0
+    return 0 if certain else NOT_DETERMINED
 
 
-def _by_hand(args: Namespace) -> "TableCost":
+def _by_hand(args: Namespace) -> "tuple[TableCost, bool]":
     from dataclasses import replace
 
+    from kexeckit.cli.parser import refuse_unused
     from kexeckit.kernel.page_tables.calls import MappingCalls
     from kexeckit.kernel.page_tables.cost import cost_with_kernel, cost_with_leaf
     from kexeckit.kernel.page_tables.geometry import TableFormat
@@ -58,15 +61,19 @@ def _by_hand(args: Namespace) -> "TableCost":
 
     ranges = RangeSet(parse_range(text) for text in args.range)
     form = TableFormat(args.levels or 4)
+    refuse_unused(args, ("arch",), "--range")
     if args.leaf != "kernel":
-        return cost_with_leaf(ranges, args.leaf, form)
+        refuse_unused(args, ("root", "kernel_version", "no_gbpages"), f"--range with --leaf {args.leaf}")
+        return cost_with_leaf(ranges, args.leaf, form), True
+    if args.kernel_version:
+        refuse_unused(args, ("root",), "--range with --kernel-version")
     assumed: list[str] = []
     behaviour = behaviour_named(args.kernel_version or stable_release(open_sysroot(args.root)), assumed)
     cost = cost_with_kernel(MappingCalls(ranges), kernel_rule(behaviour, gbpages=not args.no_gbpages), form)
-    return replace(cost, reasons=(*cost.reasons, *assumed))
+    return replace(cost, reasons=(*cost.reasons, *assumed)), True
 
 
-def _of_machine(args: Namespace) -> "TableCost":
+def _of_machine(args: Namespace) -> "tuple[TableCost, bool]":
     from dataclasses import replace
 
     from kexeckit.kernel.page_tables.cost import cost_with_kernel, cost_with_leaf, designs_of
@@ -80,7 +87,7 @@ def _of_machine(args: Namespace) -> "TableCost":
     if question.arch in ("aarch64", "arm64"):
         from kexeckit.kernel.page_tables.cost import cost_of_linear_copy
 
-        return cost_of_linear_copy(question.resources.ram(), args.leaf, args.levels or 4)
+        return cost_of_linear_copy(question.resources.ram(), args.leaf, args.levels or 4), True
     form = TableFormat(args.levels or question.levels)
     rule = kernel_rule(question.behaviour, gbpages=question.gbpages and not args.no_gbpages)
     if args.leaf == "kernel":
@@ -88,7 +95,8 @@ def _of_machine(args: Namespace) -> "TableCost":
     else:
         cost = cost_with_leaf(RangeSet(question.calls.in_order), args.leaf, form)
     designs = designs_of(question.calls, question.crash, rule, form)
-    return replace(cost, reasons=(*cost.reasons, *question.assumed), designs=designs)
+    # Ranges at unknown places are mapped, too: what is shown is the least that it can be.
+    return replace(cost, reasons=(*cost.reasons, *question.assumed), designs=designs), not question.calls.not_determined
 
 
 def parse_range(text: str) -> "MemRange":

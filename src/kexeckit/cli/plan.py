@@ -39,10 +39,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Print the plan."""
-    from kexeckit.cli.image_arguments import make_plan
+    from kexeckit.cli.image_arguments import OF_OUR_SEGMENTS, make_plan
     from kexeckit.cli.output import print_document, print_warnings
+    from kexeckit.cli.parser import refuse_unused
     from kexeckit.plan.load_plan import Syscall
 
+    if args.syscall == "file":
+        refuse_unused(args, OF_OUR_SEGMENTS, "kexec_file_load")
     planned = make_plan(args, Syscall(args.syscall))
     cost = _cost(planned, args.kernel_version) if args.page_tables else None
     effects = _effects(planned, args.after)

@@ -3,6 +3,8 @@
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
+UNUSED = ("arch", "kernel_version")
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's own arguments."""

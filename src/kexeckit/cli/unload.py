@@ -2,6 +2,9 @@
 
 from argparse import ArgumentParser, Namespace
 
+SCHEMA = "kexeckit/unload/1"
+UNUSED = ("kernel_version",)
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's own arguments."""
@@ -19,13 +22,21 @@ def run(args: Namespace) -> int:
     root = open_sysroot(args.root)
     state = read_state(root)
     slot = "capture kernel" if args.panic else "next kernel"
-    if not (state.crash if args.panic else state.normal):
-        print(f"no {slot} is loaded")
-        return 0
-    if args.dry_run:
-        print(f"would drop the {slot}")
-        return 0
-    require_live(root, "unload")
-    live_loader(root, args.arch or read_arch(root)).unload(panic=args.panic)
-    print(f"{slot} dropped")
+    loaded = state.crash if args.panic else state.normal
+    if loaded and not args.dry_run:
+        require_live(root, "unload")
+        live_loader(root, args.arch or read_arch(root)).unload(panic=args.panic)
+    _print(args, slot, loaded=loaded)
     return 0
+
+
+def _print(args: Namespace, slot: str, *, loaded: bool) -> None:
+    if args.json:
+        from kexeckit.cli.output import print_document
+
+        name = "crash" if args.panic else "normal"
+        print_document({"schema": SCHEMA, "slot": name, "loaded": loaded, "dropped": loaded and not args.dry_run})
+    elif not loaded:
+        print(f"no {slot} is loaded")
+    else:
+        print(f"would drop the {slot}" if args.dry_run else f"{slot} dropped")

@@ -21,14 +21,19 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Print the prediction."""
+    from kexeckit.cli.output import print_warnings
+    from kexeckit.errors import NOT_DETERMINED
+    from kexeckit.formats.word_check import check_words, value_doubts
     from kexeckit.kernel.zones.cost import affordable_kernelcore, node_costs
     from kexeckit.kernel.zones.from_machine import zone_question
+    from kexeckit.kernel.zones.parameters import VOCABULARY
     from kexeckit.kernel.zones.predict import predict_zones
     from kexeckit.machine.merge import with_efi_map
     from kexeckit.render.zones import render_zones, zones_document
     from kexeckit.system.machine import read_machine
     from kexeckit.system.sysroot import open_sysroot
 
+    check_words(args.words, VOCABULARY)
     machine = read_machine(open_sysroot(args.root), arch=args.arch, release=args.kernel_version)
     if args.efi_map:
         machine = with_efi_map(machine, _file(args.efi_map), args.efi_map)
@@ -42,14 +47,15 @@ def run(args: Namespace) -> int:
         print_document(zones_document(prediction, costs, afford))
     else:
         print(render_zones(prediction, costs, afford))
-    return 0
+    print_warnings(value_doubts(args.words))
+    return 0 if prediction.nodes else NOT_DETERMINED
 
 
 def _file(path: str) -> bytes:
-    from kexeckit.errors import UsageError
+    from kexeckit.errors import InputError
     from kexeckit.system.sysroot import open_sysroot
 
     single = open_sysroot(path).single_file
     if single is None:
-        raise UsageError(f"{path} is a folder or an archive; --efi-map takes a file")
+        raise InputError(path, "a folder or an archive", expected="a raw EFI memory map")
     return single.data

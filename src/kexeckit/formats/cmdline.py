@@ -57,6 +57,34 @@ def has_word(cmdline: str, name: str) -> bool:
     return any(_same(w.name, name) for w in kernel_words(cmdline))
 
 
+def with_words(cmdline: str, words: Iterable[str]) -> str:
+    """Return a command line in which typed words stand instead of those of the same names.
+
+    They stand behind the others and in front of a ``--``, so that they are for the kernel.
+
+    Args:
+        cmdline: The command line that the source was booted with.
+        words: Words as typed; each name in them loses its old words.
+
+    Raises:
+        UsageError: A word has no name, such as a bare size.
+    """
+    typed = [w for text in words for w in split_words(text)]
+    for word in typed:
+        if not word.name or word.name[0].isdigit():
+            remedy = "expected one like crashkernel=512M or mem=4G"
+            raise UsageError(f"{word.text!r} is no word of a kernel command line", remedy=remedy)
+    if not typed:
+        return cmdline
+    kept = without(cmdline, {w.name for w in typed}) if cmdline.strip() else ""
+    added = " ".join(w.text for w in typed)
+    line = _as_bytes(kept)
+    stop = next((start for start, end in _spans(line) if line[start:end] == "--"), None)
+    if stop is None:
+        return f"{kept} {added}" if kept else added
+    return _as_text(f"{line[:stop]}{_as_bytes(added)} {line[stop:]}")
+
+
 def without(cmdline: str, names: Iterable[str]) -> str:
     """Return the command line without the words of these names, in init's part too; the rest stays as it is written.
 

@@ -10,6 +10,7 @@ from kexeckit.kernel.reservation.predict import CrashRegion, Reservation
 from kexeckit.kernel.reservation.search import Tried
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.units import format_size
+from kexeckit.render.document import reason_document
 
 SCHEMA = "kexeckit/crashkernel/1"
 _SHOWN = 12
@@ -51,12 +52,10 @@ def render_crashkernel(found: Reservation) -> str:
 
 
 def _reason(reason: Reason) -> dict[str, Any]:
-    out: dict[str, Any] = {"about": reason.about, "text": reason.text}
-    if reason.finding:
-        out["finding"] = True
+    out = reason_document(reason.about, reason.text, finding=reason.finding)
     if reason.attempt:
         window = reason.attempt.window
-        out |= {
+        out["search"] = {
             "part": reason.attempt.part,
             "start": window.range.start,
             "end": window.range.end,

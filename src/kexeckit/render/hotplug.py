@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kexeckit.plan.hotplug import HotplugEffect
+from kexeckit.render.document import reason_document
 from kexeckit.render.table import indented
 
 
@@ -16,7 +17,7 @@ def hotplug_document(effects: Sequence[HotplugEffect]) -> list[dict[str, Any]]:
             "end": e.event.range.end,
             "verdict": str(e.verdict),
             "by": e.by,
-            "reasons": list(e.reasons),
+            "reasons": [reason_document("image", text) for text in e.reasons],
         }
         for e in effects
     ]

@@ -6,6 +6,7 @@ from kexeckit.kernel.page_tables.cost import TableCost
 from kexeckit.kernel.page_tables.designs import Design
 from kexeckit.kernel.page_tables.geometry import TablePages
 from kexeckit.memory.units import format_size
+from kexeckit.render.document import reason_document
 from kexeckit.render.table import indented, render_table
 
 SCHEMA = "kexeckit/page-tables/1"
@@ -21,8 +22,8 @@ def page_tables_document(cost: TableCost) -> dict[str, Any]:
         "levels": cost.levels,
         "pages": _by_level(cost.pages),
         "bytes": cost.pages.size,
-        "reasons": list(cost.reasons),
-        "designs": [_design_document(d) for d in cost.designs],
+        "reasons": [reason_document("page tables", text) for text in cost.reasons],
+        "designs": [design_document(d) for d in cost.designs],
     }
 
 
@@ -66,7 +67,8 @@ def _used(pages: TablePages) -> list[tuple[str, int]]:
     return [(name, count) for name, count in _by_level(pages).items() if count]
 
 
-def _design_document(design: Design) -> dict[str, Any]:
+def design_document(design: Design) -> dict[str, Any]:
+    """Return one design as JSON; pages by level, sizes in bytes."""
     return {
         "name": design.name,
         "what": design.what,

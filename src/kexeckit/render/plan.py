@@ -13,7 +13,7 @@ SCHEMA = "kexeckit/plan/1"
 
 
 def plan_document(plan: LoadPlan) -> dict[str, Any]:
-    """Return the JSON document of a plan; addresses and sizes are integers, ends are exclusive."""
+    """Return the JSON document of a plan; addresses and sizes are integers, ends are exclusive, no limit is null."""
     return {
         "schema": SCHEMA,
         "syscall": str(plan.syscall),
@@ -108,7 +108,7 @@ def _segment_document(segment: Segment) -> dict[str, Any]:
         "memsz": segment.memsz,
         "align": segment.request.align,
         "min": segment.request.minimum,
-        "max": segment.request.maximum,
+        "max": None if segment.request.maximum == NO_LIMIT else segment.request.maximum,
         "top_down": segment.request.top_down,
         "sha256": segment.sha256,
         "reason": segment.reason,

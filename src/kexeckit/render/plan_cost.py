@@ -5,7 +5,7 @@ from typing import Any
 from kexeckit.kernel.page_tables.control_pages import CrashControlPages
 from kexeckit.memory.units import PAGE_SIZE, format_address, format_size
 from kexeckit.plan.cost import PlanCost
-from kexeckit.render.page_tables import page_tables_document, render_designs
+from kexeckit.render.page_tables import design_document, page_tables_document, render_designs
 from kexeckit.render.table import indented, render_table
 
 
@@ -13,7 +13,7 @@ def cost_document(cost: PlanCost) -> dict[str, Any]:
     """Return the cost as JSON; pages of 4 KiB, sizes in bytes."""
     image = cost.image
     return {
-        "page_tables": {**page_tables_document(cost.tables), "designs": page_tables_designs(cost)},
+        "page_tables": {**page_tables_document(cost.tables), "designs": [design_document(d) for d in cost.designs]},
         "copy": {
             "source_pages": image.source_pages,
             "indirection_pages": image.indirection_pages,
@@ -28,14 +28,6 @@ def cost_document(cost: PlanCost) -> dict[str, Any]:
         },
         "control_pages": _control_document(cost.control) if cost.control else None,
     }
-
-
-def page_tables_designs(cost: PlanCost) -> list[dict[str, Any]]:
-    """Return the designs as JSON."""
-    return [
-        {"name": d.name, "what": d.what, "condition": d.condition, "pages": d.pages.total, "bytes": d.pages.size}
-        for d in cost.designs
-    ]
 
 
 def render_cost(cost: PlanCost) -> str:

@@ -7,6 +7,7 @@ from kexeckit.kernel.zones.cost import Affordable, NodeCost
 from kexeckit.kernel.zones.predict import NodeZones, ZonePrediction
 from kexeckit.kernel.zones.spans import ZoneSpan
 from kexeckit.memory.units import format_size
+from kexeckit.render.document import reason_document
 from kexeckit.render.table import indented, render_table
 
 SCHEMA = "kexeckit/zones/1"
@@ -27,7 +28,7 @@ def zones_document(
         ],
         "nodes": [_node_document(node) for node in prediction.nodes],
         "warnings": list(prediction.warnings),
-        "reasons": [{"about": r.about, "text": r.text, "source": r.source} for r in prediction.reasons],
+        "reasons": [reason_document(r.about, r.text, r.source) for r in prediction.reasons],
         "page_size": size,
         "costs": [
             {

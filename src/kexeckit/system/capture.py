@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kexeckit.errors import FileAccessError, KexeckitError, UsageError
+from kexeckit.errors import KexeckitError, UsageError, file_error
 from kexeckit.formats.iomem import parse_iomem
 from kexeckit.machine.sources.files import BOOT_PARAMS, EFI_MEMMAP
 from kexeckit.system.boot_log import kernel_buffer
@@ -75,7 +75,7 @@ def write_capture(root: Sysroot, folder: str) -> CaptureResult:
     Raises:
         UsageError: The folder exists already.
         MaskedAddressesError: /proc/iomem hides its addresses; a capture of it would answer nothing.
-        FileAccessError: The folder cannot be written.
+        UnavailableError, NotPermittedError, FileAccessError: The folder cannot be written.
     """
     parse_iomem(root.read_text("/proc/iomem"), root.label("/proc/iomem"))
     target = Path(folder)
@@ -91,7 +91,7 @@ def write_capture(root: Sysroot, folder: str) -> CaptureResult:
             shutil.rmtree(scratch, ignore_errors=True)
             raise
     except OSError as error:
-        raise FileAccessError(f"{folder}: {error.strerror}") from error
+        raise file_error(error, folder, "write there") from error
     return result
 
 

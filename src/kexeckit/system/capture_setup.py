@@ -6,14 +6,14 @@ Source: Documentation/driver-api/early-userspace/buffer-format.rst; init/initram
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from kexeckit.errors import FileAccessError, InputError, UsageError
+from kexeckit.errors import InputError, UsageError
 from kexeckit.formats.bzimage import BzImage, parse_bzimage
 from kexeckit.formats.vmlinux import parse_vmlinux
 from kexeckit.kernel.behaviour.loading import KernelBehaviour, behaviour_of
 from kexeckit.kernel.sizing.estimate import CaptureSetup, kernel_sizes
 from kexeckit.machine.version import parse_kernel_version
+from kexeckit.system.files import map_file
 from kexeckit.system.unpack import compression, unpack
 
 _CPIO = b"070701"
@@ -55,10 +55,10 @@ def read_capture_setup(kernel: str, initrd: str | None, machine: CaptureMachine)
 
     Raises:
         InputError: The kernel is no bzImage, or the archive is damaged.
-        FileAccessError: A file cannot be read.
+        UnavailableError, NotPermittedError, FileAccessError: As for `map_file`.
     """
-    archive = _bytes(initrd) if initrd else b""
-    return capture_setup_of(_bytes(kernel), kernel, archive, initrd or "", machine)
+    archive = bytes(map_file(initrd).data) if initrd else b""
+    return capture_setup_of(bytes(map_file(kernel).data), kernel, archive, initrd or "", machine)
 
 
 def capture_setup_of(
@@ -195,10 +195,3 @@ def _cpio(data: bytes, at: int, source: str) -> tuple[int, int]:
         if data[begin : begin + name].rstrip(b"\0") == b"TRAILER!!!":
             return total, at
         total += -(-size // 4096) * 4096
-
-
-def _bytes(name: str) -> bytes:
-    try:
-        return Path(name).read_bytes()
-    except OSError as error:
-        raise FileAccessError(f"{name}: {error.strerror}") from error

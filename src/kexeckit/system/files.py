@@ -1,12 +1,11 @@
 """Kernel and initrd files: opened, mapped, never copied."""
 
-import errno
 import mmap
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from kexeckit.errors import FileAccessError, InputError, NotPermittedError, UnavailableError
+from kexeckit.errors import FileAccessError, InputError, UnavailableError, file_error
 from kexeckit.plan.load_plan import NamedContent
 
 
@@ -44,9 +43,9 @@ def opened(path: str) -> Iterator[int]:
         # Without O_NONBLOCK a named pipe would be waited on for ever.
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
-        raise _translated(error, path) from error
+        raise file_error(error, path) from error
     except ValueError as error:
-        raise UnavailableError(f"{path!r}: no such file") from error
+        raise UnavailableError(f"{path!r}: no such file or directory") from error
     try:
         if not _regular(fd):
             raise InputError(path, "not a regular file")
@@ -59,11 +58,3 @@ def _regular(fd: int) -> bool:
     import stat
 
     return stat.S_ISREG(os.fstat(fd).st_mode)
-
-
-def _translated(error: OSError, path: str) -> UnavailableError | NotPermittedError | FileAccessError:
-    if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        return UnavailableError(f"{path}: no such file")
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return NotPermittedError(f"{path}: not permitted to read it")
-    return FileAccessError(f"{path}: {error.strerror}")

@@ -11,12 +11,11 @@ Names are absolute, like ``/proc/iomem``. Not found, not readable and empty are 
 Every command begins here, so pathlib and tarfile, together a fifth of its start-up time, stay out of this file.
 """
 
-import errno
 import os
 from dataclasses import dataclass
 from typing import Protocol
 
-from kexeckit.errors import FileAccessError, InputError, NotPermittedError, UnavailableError
+from kexeckit.errors import InputError, UnavailableError, file_error
 from kexeckit.system.text import decode_text
 
 _HEAD = 265
@@ -112,7 +111,7 @@ class DirectoryRoot:
             with open(self._at(name), "rb", buffering=0 if limit is not None else -1) as file:
                 return file.read(limit) if limit is not None else file.read()
         except OSError as error:
-            raise _translated(error, self.label(name)) from error
+            raise file_error(error, self.label(name)) from error
 
     def read_text(self, name: str) -> str:
         """See `Sysroot.read_text`."""
@@ -123,7 +122,7 @@ class DirectoryRoot:
         try:
             return sorted(os.listdir(self._at(name)))
         except OSError as error:
-            raise _translated(error, self.label(name)) from error
+            raise file_error(error, self.label(name)) from error
 
     def label(self, name: str) -> str:
         """See `Sysroot.label`."""
@@ -188,7 +187,7 @@ def open_sysroot(path: str | None) -> Sysroot:
             head = file.read(_HEAD)
             data = None if _looks_like_tar(head) else head + file.read()
     except OSError as error:
-        raise _translated(error, path) from error
+        raise file_error(error, path) from error
     except ValueError as error:
         raise UnavailableError(f"{path!r}: no such file or directory") from error
     if data == b"":
@@ -201,14 +200,6 @@ def open_sysroot(path: str | None) -> Sysroot:
     from kexeckit.system.packed import open_packed
 
     return open_packed(path, head)
-
-
-def _translated(error: OSError, label: str) -> UnavailableError | NotPermittedError | FileAccessError:
-    if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        return UnavailableError(f"{label}: no such file or directory")
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return NotPermittedError(f"{label}: not permitted to read it", remedy="run as root")
-    return FileAccessError(f"{label}: {error.strerror}")
 
 
 def _looks_like_tar(head: bytes) -> bool:

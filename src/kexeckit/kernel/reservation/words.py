@@ -7,6 +7,7 @@ shows it.
 from collections.abc import Iterator
 
 from kexeckit.formats.cmdline import kernel_words
+from kexeckit.formats.word_check import Vocabulary
 from kexeckit.kernel.reservation.facts import ReservationInput
 
 _X86 = ("x86_64", "i386")
@@ -29,6 +30,13 @@ _UNMODELLED = (
     ("noefi", _X86, "boot services memory is not looked at (arch/x86/platform/efi/efi.c)"),
     ("disable_mtrr_trim", _X86, "the map is not trimmed (arch/x86/kernel/cpu/mtrr/, mtrr_trim_uncached_memory())"),
     ("initrdmem", _ALL, "the initrd lies elsewhere (init/do_mounts_initrd.c, early_initrdmem())"),
+)
+# What a reservation looks at, modelled or not.
+VOCABULARY = Vocabulary(
+    "crashkernel",
+    frozenset(name for name, _, _ in _UNMODELLED)
+    | {"crashkernel", "mem", "memmap", "cma", "movable_node", "kernelcore", "movablecore", "nokaslr", "swiotlb"},
+    ("auto",),
 )
 
 

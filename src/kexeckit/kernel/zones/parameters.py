@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 
 from kexeckit.formats.cmdline import Word, split_words, without
 from kexeckit.formats.memparse import parse_integer, parse_memory
+from kexeckit.formats.word_check import Vocabulary
 
 ZONE_WORDS = ("kernelcore", "movablecore", "movable_node")
 # Words that change what zones are made of.
 MACHINE_WORDS = ("mem", "memmap", "numa", "acpi", "elfcorehdr")
+VOCABULARY = Vocabulary("kernelcore", frozenset((*ZONE_WORDS, *MACHINE_WORDS)), ("mirror",))
 
 
 @dataclass(frozen=True, slots=True)
