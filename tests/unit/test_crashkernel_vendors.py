@@ -6,8 +6,9 @@ import pytest
 
 from bootlogs import pc_table, x86_log
 from kexeckit.formats.bootlog.boot import parse_boot_log
-from kexeckit.kernel.behaviour.reservation import CHANGES, CrashRules, crash_rules
-from kexeckit.kernel.behaviour.vendors import VENDORS
+from kexeckit.kernel.behaviour.reservation import CrashRules, crash_rules
+from kexeckit.kernel.behaviour.reservation_changes import CHANGES
+from kexeckit.kernel.behaviour.vendors_reservation import VENDORS
 from kexeckit.kernel.boot.memblock import Memblock, regions_of
 from kexeckit.kernel.reservation.explain import explain
 from kexeckit.kernel.reservation.from_log import Asked, facts_from_log

@@ -5,6 +5,7 @@ The boot log comes first: only there stands what was reserved before. A root add
 firmware's own tables in the root stand in for it, and the answer says what they cannot show.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from kexeckit.errors import InputError, KexeckitError, MaskedAddressesError, UnavailableError
@@ -21,7 +22,7 @@ from kexeckit.kernel.reservation.facts import ReservationInput
 from kexeckit.kernel.reservation.from_log import Asked, facts_from_log, kernel_name
 from kexeckit.kernel.reservation.from_memblock import with_memblock
 from kexeckit.kernel.reservation.from_parts import Parts, facts_from_parts, with_initrd, with_iomem
-from kexeckit.machine.version import KernelVersion, parse_kernel_version
+from kexeckit.machine.version import KernelVersion, Release
 from kexeckit.memory.range import MemRange, clip
 from kexeckit.memory.rangeset import EMPTY, RangeSet
 from kexeckit.memory.resource import ResourceTree
@@ -35,7 +36,7 @@ from kexeckit.system.collect import BOOT_PARAMS, IOMEM
 from kexeckit.system.efi_map import EFI_MEMMAP, read_boot_efi_map
 from kexeckit.system.kernel_config import read_kernel_config
 from kexeckit.system.memblock_input import FOLDER, read_memblock_list
-from kexeckit.system.release import read_arch, read_release
+from kexeckit.system.release import read_arch, read_release, stable_release
 from kexeckit.system.sysroot import Sysroot
 from kexeckit.system.text import decode_text
 
@@ -43,7 +44,11 @@ _SRAT = "/sys/firmware/acpi/tables/SRAT"
 
 
 def read_reservation_input(
-    root: Sysroot, words: tuple[str, ...], arch: str | None = None, release: str | None = None
+    root: Sysroot,
+    words: tuple[str, ...],
+    arch: str | None = None,
+    release: str | None = None,
+    stated: Mapping[str, object] | None = None,
 ) -> ReservationInput:
     """Read a machine.
 
@@ -52,14 +57,15 @@ def read_reservation_input(
         words: Words of a kernel command line; they replace those of the same names in the source's.
         arch: Architecture, to override the source's.
         release: Kernel release, to override the source's.
+        stated: Fields of the kernel's behaviour that the user states, with their values.
 
     Raises:
         InputError: The source cannot be understood; the line is named where there is one.
         UnavailableError: The source has no memory map in it.
         UsageError: A word is none of a command line's.
     """
-    version = parse_kernel_version(release) if release else None
-    asked = Asked(words, kernel_name(arch) if arch else None, version)
+    version = Release(release).version if release else None
+    asked = Asked(words, kernel_name(arch) if arch else None, version, stated or {})
     single = root.single_file
     if single is None:
         return _from_root(root, asked)
@@ -187,8 +193,8 @@ def _iomem(root: Sysroot) -> ResourceTree | None:
 
 
 def _version(root: Sysroot) -> KernelVersion | None:
-    release = read_release(root)
-    return parse_kernel_version(release) if release else None
+    release = Release(read_release(root), stable_release(root))
+    return release.version if release.uname else None
 
 
 def _nodes(root: Sysroot) -> tuple[tuple[tuple[int, MemRange], ...], tuple[MemRange, ...]]:

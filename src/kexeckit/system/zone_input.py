@@ -32,7 +32,7 @@ from kexeckit.kernel.zones.from_parts import (
 from kexeckit.kernel.zones.limits import DMA
 from kexeckit.kernel.zones.machine import Reason, ZoneMachine, with_mirror
 from kexeckit.kernel.zones.parameters import ZoneParameters, idle_words, parse_zone_parameters, replace_words
-from kexeckit.machine.version import KernelVersion, parse_kernel_version
+from kexeckit.machine.version import Release
 from kexeckit.memory.rangeset import EMPTY, RangeSet
 from kexeckit.system.boot_files import looks_like_iomem, read_firmware_table
 from kexeckit.system.boot_log import read_boot_log
@@ -197,17 +197,12 @@ def _question(
 def _behaviour(given: str | None, found: str, unknown: list[Reason]) -> ZoneBehaviour:
     # What a user types must be a version; what a source says may be anything, e.g. "next-20200401".
     if given:
-        return zone_behaviour_of(parse_kernel_version(given))
+        return zone_behaviour_of(Release(given).version)
     try:
-        return zone_behaviour_of(_merge_window(parse_kernel_version(found)))
+        return zone_behaviour_of(Release(found).version)
     except UsageError:
         unknown.append(Reason("kernel", f"the source does not name the kernel's version; {NEWEST} is assumed"))
-        return zone_behaviour_of(parse_kernel_version(NEWEST))
-
-
-def _merge_window(version: KernelVersion) -> KernelVersion:
-    # linux-next of 5.10-rc7 holds what 5.11 will be.
-    return replace(version, minor=version.minor + 1) if "-next-" in version.release else version
+        return zone_behaviour_of(Release(NEWEST).version)
 
 
 def _iomem_memory(root: Sysroot, arch: str, unknown: list[Reason]) -> RangeSet:

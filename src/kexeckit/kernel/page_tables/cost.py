@@ -127,7 +127,7 @@ def _rule_in_words(rule: LeafRule) -> str:
         return "kernel rule: 1 GiB leaves only where a whole GiB is mapped at once, 2 MiB leaves elsewhere"
     if rule.largest == LEAF_1G:
         return "kernel rule: a 1 GiB leaf for every GiB that is touched, holes included"
-    return "kernel rule: 2 MiB leaves, because this kernel does not use 1 GiB pages"
+    return "kernel rule: 2 MiB leaves, because this kernel does not use 1 GiB pages for identity tables"
 
 
 def _partial_in_words(slots: list[int]) -> Iterator[str]:

@@ -4,10 +4,11 @@ Words that the user types stand for those of the same name in the log's command 
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from kexeckit.errors import InputError, UsageError
+from kexeckit.formats.banner import BANNER, release_of_banner
 from kexeckit.formats.bootlog.boot import BootLog
 from kexeckit.formats.bootlog.cma import knows_cma
 from kexeckit.formats.bootlog.early import cma_areas, encrypts_memory, node_data
@@ -18,7 +19,8 @@ from kexeckit.formats.bootlog.page_size import has_wide_addresses, page_size
 from kexeckit.formats.bootlog.zones import printed_zones
 from kexeckit.formats.cmdline import split_words, values, without
 from kexeckit.formats.memparse import parse_integer
-from kexeckit.kernel.behaviour.reservation import CrashRules, crash_rules, with_pages
+from kexeckit.kernel.behaviour.fields import own_fields
+from kexeckit.kernel.behaviour.reservation import CrashRules, crash_rules, seen_in_source, with_pages
 from kexeckit.kernel.boot.direct_map import DirectMap
 from kexeckit.kernel.boot.e820 import Table, make_table
 from kexeckit.kernel.boot.memblock import Region
@@ -28,7 +30,7 @@ from kexeckit.kernel.reservation.log_held import assumed_firmware, held_by_log, 
 from kexeckit.kernel.reservation.log_map import log_regions, with_whole_map
 from kexeckit.kernel.reservation.log_unshown import may_be_randomised, unshown_by_log
 from kexeckit.kernel.reservation.search import Limits
-from kexeckit.machine.version import KernelVersion, parse_kernel_version
+from kexeckit.machine.version import KernelVersion, Release
 from kexeckit.memory.kind import RAM, RESERVED
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.units import GIB, KIB, MIB, PAGE_SIZE, align_up
@@ -54,11 +56,13 @@ class Asked:
         words: Words of the kernel's command line, as typed; a name that is here replaces that name in the source.
         arch: Architecture, or None to find it in the source.
         version: Kernel version, or None to find it in the source.
+        stated: Fields of the kernel's behaviour that the user states, with their values.
     """
 
     words: tuple[str, ...] = ()
     arch: str | None = None
     version: KernelVersion | None = None
+    stated: Mapping[str, object] = field(default_factory=dict)
 
 
 def facts_from_log(log: BootLog, asked: Asked) -> ReservationInput:
@@ -74,7 +78,7 @@ def facts_from_log(log: BootLog, asked: Asked) -> ReservationInput:
         UsageError: A word is none of a command line's.
     """
     arch, version, notes = identity(log, asked)
-    rules = _as_built(with_pages(crash_rules(arch, version), page_size(log), wide=has_wide_addresses(log)), log)
+    rules = rules_of_log(log, arch, version, asked.stated)
     seen = log.cmdline
     if seen is None and not asked.words:
         raise InputError(log.source, "the log shows no command line", expected="a line 'Command line: ...'")
@@ -84,10 +88,10 @@ def facts_from_log(log: BootLog, asked: Asked) -> ReservationInput:
     nodes = node_ranges(log)
     if arch == "arm64":
         regions = unmapped_regions(regions, (t.range.start for t in (*node_data(log), *cma_areas(log))))
-    randomised = may_be_randomised(log, version, cmdline)
+    randomised = may_be_randomised(log, rules, cmdline)
     held = held_by_log(log, rules, [n.range for n in nodes], randomised=randomised)
     held = [_on_its_node(h, regions) for h in held] if arch == "arm64" else held
-    unshown = unshown_by_log(log, rules, version, cmdline, held)
+    unshown = unshown_by_log(log, rules, cmdline, held)
     if unshown.firmware:
         held += assumed_firmware(held, [n.range for n in nodes])
     facts = ReservationInput(
@@ -115,6 +119,17 @@ def facts_from_log(log: BootLog, asked: Asked) -> ReservationInput:
     return with_whole_map(facts, log)
 
 
+def rules_of_log(log: BootLog, arch: str, version: KernelVersion, stated: Mapping[str, object]) -> CrashRules:
+    """Return the rules of the kernel that wrote a log: those of its version, as it was built, as the user states."""
+    mine = own_fields(CrashRules, stated)
+    rules = crash_rules(arch, version, stated=mine)
+    rules = with_pages(rules, page_size(log), wide=has_wide_addresses(log), stated=mine)
+    # arm64 without DMA zones knows the limit at once: arch/arm64/mm/init.c, arm64_memblock_init(), 5.10 to 6.3.
+    if not rules.early_without_dma or not _without_dma_zones(log):
+        return rules
+    return seen_in_source(rules, {"after_numa": False, "cma_first": False, "sparse_first": False}, mine)
+
+
 def identity(log: BootLog, asked: Asked) -> tuple[str, KernelVersion, list[str]]:
     """Return architecture, version and notes on how they are known.
 
@@ -138,9 +153,15 @@ def identity(log: BootLog, asked: Asked) -> tuple[str, KernelVersion, list[str]]
     if not log.release:
         notes.append(f"the kernel's version is taken from its file name: {release}")
     try:
-        return kernel_name(found), parse_kernel_version(release), notes
+        return kernel_name(found), Release(release, _stable(log)).version, notes
     except UsageError as error:
         raise InputError(log.source, str(error), remedy="name it with --kernel-version") from error
+
+
+def _stable(log: BootLog) -> str:
+    # Debian's stable release stands behind the build number.
+    found = log.find(BANNER)
+    return release_of_banner(found[0]) if found else ""
 
 
 def _refuse_unknown_auto(log: BootLog, rules: CrashRules, cmdline: str) -> None:
@@ -265,13 +286,6 @@ def _cma_per_node(held: Sequence[Held], nodes: Sequence[NodeRange]) -> bool | No
 def _hotplug(log: BootLog) -> tuple[MemRange, ...]:
     srat = None if numa_refused(log) else srat_of_log(log)
     return tuple(a.range for a in srat.memory if a.hotplug) if srat else ()
-
-
-def _as_built(rules: CrashRules, log: BootLog) -> CrashRules:
-    # arm64 without DMA zones knows the limit at once: arch/arm64/mm/init.c, arm64_memblock_init(), 5.10 to 6.3.
-    if not rules.early_without_dma or not _without_dma_zones(log):
-        return rules
-    return replace(rules, after_numa=False, cma_first=False, sparse_first=False)
 
 
 def _without_dma_zones(log: BootLog) -> bool:

@@ -8,7 +8,8 @@ there and what the kernel cannot have put where it is.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from kexeckit.kernel.behaviour.reservation import crash_rules
+from kexeckit.kernel.behaviour.fields import own_fields
+from kexeckit.kernel.behaviour.reservation import CrashRules, crash_rules
 from kexeckit.kernel.boot.e820 import Table
 from kexeckit.kernel.boot.memblock import Region
 from kexeckit.kernel.reservation.by_address import reserved_by_address
@@ -61,7 +62,7 @@ def facts_from_parts(parts: Parts, asked: Asked) -> ReservationInput:
     Raises:
         UsageError: A word is none of a command line's.
     """
-    rules = crash_rules(parts.arch, parts.version)
+    rules = crash_rules(parts.arch, parts.version, stated=own_fields(CrashRules, asked.stated))
     cmdline = replaced(parts.cmdline, asked.words)
     end = max((r.end for r in parts.memory), default=4 * GIB)
     start = min((r.start for r in parts.memory), default=0)

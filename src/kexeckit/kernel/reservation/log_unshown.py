@@ -16,7 +16,6 @@ from kexeckit.formats.bootlog.memory import table
 from kexeckit.formats.cmdline import has_word, split_words
 from kexeckit.kernel.behaviour.reservation import CrashRules
 from kexeckit.kernel.reservation.facts import Held, KernelImage, Unshown
-from kexeckit.machine.version import KernelVersion
 from kexeckit.memory.units import GIB, KIB, MIB, PAGE_SIZE
 
 _X86 = ("x86_64", "i386")
@@ -31,15 +30,12 @@ _DEFAULT_IMAGE = 64 * MIB
 _FIRST_MEGABYTES = 16 * MIB
 
 
-def unshown_by_log(
-    log: BootLog, rules: CrashRules, version: KernelVersion, cmdline: str, held: Sequence[Held]
-) -> Unshown:
+def unshown_by_log(log: BootLog, rules: CrashRules, cmdline: str, held: Sequence[Held]) -> Unshown:
     """Return what the log leaves open.
 
     Args:
         log: The boot.
         rules: The kernel's rules.
-        version: The kernel's version.
         cmdline: The command line of the prediction.
         held: What the log does show.
     """
@@ -47,7 +43,7 @@ def unshown_by_log(
     tops = _tops(log, rules, shown_nodes=any(h.kind == "node-data" for h in held))
     high = rules.arch == "arm64" and booted_by_efi(log)
     return Unshown(
-        kernel=None if "kernel image" in shown else _random_kernel(log, rules, version, cmdline),
+        kernel=None if "kernel image" in shown else _random_kernel(log, rules, cmdline),
         initrd=None if "initrd" in shown or not _initrd_matters(rules) else hidden_initrd(log, cmdline),
         initrd_high=high,
         firmware=rules.arch in _X86 and may_be_efi(log) and not (efi_map(log) or booted_by_kexec(log)),
@@ -64,11 +60,9 @@ def _initrd_matters(rules: CrashRules) -> bool:
     return rules.arch in (*_X86, "arm64")
 
 
-def may_be_randomised(log: BootLog, version: KernelVersion, cmdline: str) -> bool:
+def may_be_randomised(log: BootLog, rules: CrashRules, cmdline: str) -> bool:
     """Say whether the kernel may have been put at a random place."""
-    # RHEL 7 took it over within 3.10.0, in one of its later releases.
-    backported = ".el7" in version.release
-    return (version.at_least(3, 14) or backported) and not has_word(cmdline, "nokaslr") and not says_kaslr_disabled(log)
+    return rules.kaslr and not has_word(cmdline, "nokaslr") and not says_kaslr_disabled(log)
 
 
 def hidden_initrd(log: BootLog, cmdline: str) -> int | None:
@@ -88,16 +82,14 @@ def hidden_initrd(log: BootLog, cmdline: str) -> int | None:
     )
 
 
-def _random_kernel(log: BootLog, rules: CrashRules, version: KernelVersion, cmdline: str) -> KernelImage | None:
+def _random_kernel(log: BootLog, rules: CrashRules, cmdline: str) -> KernelImage | None:
     # Without KASLR it is still where EFI firmware loaded it, which is no fixed place either.
-    if not may_be_randomised(log, version, cmdline) and not booted_by_efi(log):
+    if not may_be_randomised(log, rules, cmdline) and not booted_by_efi(log):
         return None
     found = image_size(log)
     size, source = (found.most, f"{log.source}:{found.line}") if found else (_DEFAULT_IMAGE, "assumed")
-    if rules.arch == "i386":
-        return KernelImage(size, 2 * MIB, _FIRST_MEGABYTES, 512 * MIB, source)
-    if rules.arch == "x86_64":
-        return KernelImage(size, 2 * MIB, _FIRST_MEGABYTES, None if version.at_least(4, 8) else GIB, source)
+    if rules.arch in _X86:
+        return KernelImage(size, 2 * MIB, _FIRST_MEGABYTES, rules.kaslr_limit, source)
     if rules.arch == "arm64" and booted_by_efi(log):
         return KernelImage(size, 2 * MIB, 0, None, source)
     return None
