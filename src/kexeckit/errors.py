@@ -3,7 +3,7 @@
 Rules of this file:
     1. Programmer errors are ``ValueError``/``TypeError`` and are not here.
     2. Nothing here prints or exits: ``cli/`` turns an error into one line and an exit code.
-    3. The exit codes are those of the command line's contract: 1 a failed check or plan, 2 usage,
+    3. The exit codes are those of the command line's contract: 1 a failed check or plan, 2 usage, 3 not determined,
        65 unusable input, 69 unavailable, 74 I/O, 77 not permitted.
 """
 
@@ -82,6 +82,22 @@ class UnavailableError(KexeckitError):
     """Something that is needed is not there: a file, a program, a kernel feature."""
 
     exit_code = 69
+
+
+class NotDeterminedError(KexeckitError):
+    """There is an answer, and it is not known here.
+
+    Args:
+        asked: What was asked for, in words.
+        why: Why it is not determined, in words.
+    """
+
+    exit_code = 3
+
+    def __init__(self, asked: str, why: str, *, remedy: str = "") -> None:
+        self.asked = asked
+        self.why = why
+        super().__init__(f"{asked}: not determined: {why}", remedy=remedy)
 
 
 class FileAccessError(KexeckitError):

@@ -10,10 +10,13 @@ With --estimate: how much a capture kernel needs, as a sum of parts, from its ke
 import os
 from argparse import ArgumentParser, Namespace
 
+from kexeckit.cli.behaviour_arguments import add_behaviour_arguments, read_stated
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's own arguments."""
     parser.add_argument("words", nargs="*", metavar="SPEC", help="words of the kernel's command line")
+    add_behaviour_arguments(parser)
     group = parser.add_argument_group("how much is needed")
     group.add_argument(
         "--estimate",
@@ -70,7 +73,8 @@ def run(args: Namespace) -> int:
     from kexeckit.system.sysroot import open_sysroot
 
     root = open_sysroot(args.root)
-    found = predict_reservation(read_reservation_input(root, tuple(args.words), args.arch, args.kernel_version))
+    stated = read_stated(args, "reservation")
+    found = predict_reservation(read_reservation_input(root, tuple(args.words), args.arch, args.kernel_version, stated))
     if args.json:
         from kexeckit.cli.output import print_document
 

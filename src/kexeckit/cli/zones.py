@@ -7,6 +7,8 @@ The source is this machine, or with --root a capture, a boot log, or a machine d
 
 from argparse import ArgumentParser, Namespace
 
+from kexeckit.cli.behaviour_arguments import add_behaviour_arguments, read_stated
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's own arguments."""
@@ -17,6 +19,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--efi-map", metavar="FILE", help="a raw EFI memory map: which memory is mirrored, whatever the source says"
     )
+    add_behaviour_arguments(parser)
 
 
 def run(args: Namespace) -> int:
@@ -28,10 +31,11 @@ def run(args: Namespace) -> int:
     from kexeckit.system.zone_input import read_zone_question
 
     raw = _file(args.efi_map) if args.efi_map else None
-    question = read_zone_question(open_sysroot(args.root), args.words, args.arch, args.kernel_version, raw)
-    prediction = predict_zones(question.machine, question.parameters, question.behaviour)
+    root, stated = open_sysroot(args.root), read_stated(args, "zones")
+    question = read_zone_question(root, args.words, args.arch, args.kernel_version, raw, stated)
+    prediction = predict_zones(question.machine, question.parameters, question.behaviour, below=question.below)
     costs = node_costs(question.machine, question.parameters, prediction)
-    afford = affordable_kernelcore(question.machine, question.behaviour) if args.afford else None
+    afford = affordable_kernelcore(question.machine, question.behaviour) if args.afford and not question.below else None
     if args.json:
         from kexeckit.cli.output import print_document
 

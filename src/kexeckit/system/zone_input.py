@@ -5,6 +5,7 @@ In a root the firmware's own tables come first, because they do not depend on ho
 in the root is used for what no file shows (mirrored memory) and where the tables are missing.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +16,9 @@ from kexeckit.formats.efi_memory_map import mirrored_memory, parse_efi_memory_ma
 from kexeckit.formats.iomem import parse_iomem
 from kexeckit.formats.machine_toml import parse_machine_toml
 from kexeckit.formats.zoneinfo import parse_zoneinfo
+from kexeckit.kernel.behaviour.behaviours import NEWEST
+from kexeckit.kernel.behaviour.fields import own_fields, stated_words
+from kexeckit.kernel.behaviour.floors import ZONES, below_floor
 from kexeckit.kernel.behaviour.zones import ZoneBehaviour, zone_behaviour_of
 from kexeckit.kernel.boot.e820 import E820_RAM, E820Entry, early_words
 from kexeckit.kernel.zones.from_log import (
@@ -45,8 +49,6 @@ from kexeckit.system.text import decode_text
 NODES = "/sys/devices/system/node"
 BLOCK_SIZE = "/sys/devices/system/memory/block_size_bytes"
 ZONEINFO = "/proc/zoneinfo"
-# Where nothing names a version, the rules of the newest kernels are used, and the reasons say so.
-NEWEST = "7.2"
 _ARCHES = {"aarch64": "arm64", "amd64": "x86_64", "i686": "i386", "i586": "i386", "x86": "i386"}
 
 
@@ -60,6 +62,7 @@ class ZoneQuestion:
         behaviour: What the kernel does.
         cmdline: The command line that is asked about.
         source: Where the machine was read.
+        below: Why zones of this kernel are not modelled, or None.
     """
 
     machine: ZoneMachine
@@ -67,6 +70,21 @@ class ZoneQuestion:
     behaviour: ZoneBehaviour
     cmdline: str
     source: str
+    below: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    # What the user says about the kernel: its release, and fields of its behaviour.
+    release: str | None
+    stated: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kernel:
+    # What the kernel does, and why it is not modelled.
+    behaviour: ZoneBehaviour
+    below: str | None
 
 
 def read_zone_question(
@@ -75,6 +93,7 @@ def read_zone_question(
     arch: str | None = None,
     release: str | None = None,
     raw_efi_map: bytes | None = None,
+    stated: Mapping[str, object] | None = None,
 ) -> ZoneQuestion:
     """Read a machine and put a question about it together.
 
@@ -84,12 +103,13 @@ def read_zone_question(
         arch: Machine name, to override the source's.
         release: Kernel release, to override the source's.
         raw_efi_map: The firmware's EFI memory map; it says which memory is mirrored, whatever the source says.
+        stated: Fields of the kernel's behaviour that the user states, with their values.
 
     Raises:
         InputError: The source cannot be understood.
         UnavailableError: The source has no memory map in it.
     """
-    question = _question_of(root, typed, arch, release)
+    question = _question_of(root, typed, arch, _Wanted(release, stated or {}))
     idle = tuple(Reason("words", f"{word} has no effect on zones") for word in idle_words(typed))
     question = replace(question, machine=replace(question.machine, unknown=(*idle, *question.machine.unknown)))
     if raw_efi_map is None:
@@ -100,16 +120,16 @@ def read_zone_question(
     return replace(question, machine=machine)
 
 
-def _question_of(root: Sysroot, typed: list[str], arch: str | None, release: str | None) -> ZoneQuestion:
+def _question_of(root: Sysroot, typed: list[str], arch: str | None, wanted: _Wanted) -> ZoneQuestion:
     single = root.single_file
     if single is None:
-        return _from_root(root, typed, arch, release)
+        return _from_root(root, typed, arch, wanted)
     text = decode_text(single.data)
     if single.name.endswith(".toml"):
-        return _from_toml(text, single.name, typed, arch, release)
+        return _from_toml(text, single.name, typed, arch, wanted)
     if looks_like_iomem(text):
-        return _from_iomem(text, single.name, typed, arch, release)
-    return _from_log(parse_boot_log(text, single.name), typed, arch, release)
+        return _from_iomem(text, single.name, typed, arch, wanted)
+    return _from_log(parse_boot_log(text, single.name), typed, arch, wanted)
 
 
 def kernel_arch(name: str) -> str:
@@ -117,23 +137,23 @@ def kernel_arch(name: str) -> str:
     return _ARCHES.get(name, name)
 
 
-def _from_toml(text: str, source: str, typed: list[str], arch: str | None, release: str | None) -> ZoneQuestion:
+def _from_toml(text: str, source: str, typed: list[str], arch: str | None, wanted: _Wanted) -> ZoneQuestion:
     description = parse_machine_toml(text, source)
     cmdline = replace_words(description.cmdline, typed)
     unknown: list[Reason] = []
-    behaviour = _behaviour(release, description.kernel, unknown)
     name = kernel_arch(arch or description.arch or "x86_64")
-    machine = machine_from_parts(parts_of_description(description, name, cmdline), behaviour)
-    return _question(machine, unknown, behaviour, cmdline, source)
+    kernel = _kernel(name, wanted, description.kernel, unknown)
+    machine = machine_from_parts(parts_of_description(description, name, cmdline), kernel.behaviour)
+    return _question(machine, unknown, kernel, cmdline, source)
 
 
-def _from_iomem(text: str, source: str, typed: list[str], arch: str | None, release: str | None) -> ZoneQuestion:
+def _from_iomem(text: str, source: str, typed: list[str], arch: str | None, wanted: _Wanted) -> ZoneQuestion:
     # System RAM of a running x86 kernel is its memory; on arm64, so are the reserved ranges at the top level.
     tree = parse_iomem(text, source)
     name = kernel_arch(arch or "x86_64")
     unknown = [Reason("nodes", "an iomem file does not show nodes: all memory is taken for node 0")]
     unknown.append(Reason("mirror", "an iomem file does not show what is mirrored"))
-    behaviour = _behaviour(release, "", unknown)
+    kernel = _kernel(name, wanted, "", unknown)
     cmdline = " ".join(typed)
     extra = tree.roots if name == "arm64" else ()
     memory = tree.ram() | RangeSet(r.range for r in extra if r.name == "reserved")
@@ -141,34 +161,34 @@ def _from_iomem(text: str, source: str, typed: list[str], arch: str | None, rele
     x86 = name in ("x86_64", "i386") and bool(early_words(cmdline))
     table = tuple(E820Entry(r.start, r.end, E820_RAM) for r in memory) if x86 else ()
     parts = MachineParts(name, cmdline, table=table, memory=memory, mirror_known=False)
-    return _question(machine_from_parts(parts, behaviour), unknown, behaviour, cmdline, source)
+    return _question(machine_from_parts(parts, kernel.behaviour), unknown, kernel, cmdline, source)
 
 
-def _from_log(log: BootLog, typed: list[str], arch: str | None, release: str | None) -> ZoneQuestion:
+def _from_log(log: BootLog, typed: list[str], arch: str | None, wanted: _Wanted) -> ZoneQuestion:
     cmdline = replace_words(log.cmdline or "", typed)
     unknown: list[Reason] = []
-    behaviour = _behaviour(release, release_of_log(log), unknown)
     name = kernel_arch(arch or log.arch or "")
     if not name:
         raise InputError(log.source, "the log does not show the architecture", remedy="name it with --arch")
-    machine = machine_from_log(LogQuestion(log, name, cmdline, behaviour))
+    kernel = _kernel(name, wanted, release_of_log(log), unknown)
+    machine = machine_from_log(LogQuestion(log, name, cmdline, kernel.behaviour))
     if log.note:
         unknown.append(Reason("source", log.note))
-    return _question(machine, unknown, behaviour, cmdline, log.source)
+    return _question(machine, unknown, kernel, cmdline, log.source)
 
 
-def _from_root(root: Sysroot, typed: list[str], arch: str | None, release: str | None) -> ZoneQuestion:
+def _from_root(root: Sysroot, typed: list[str], arch: str | None, wanted: _Wanted) -> ZoneQuestion:
     log = read_boot_log(root)
     booted = root.read_text("/proc/cmdline").strip() if root.exists("/proc/cmdline") else (log and log.cmdline) or ""
     cmdline = replace_words(booted, typed)
     unknown: list[Reason] = []
     name = kernel_arch(arch or read_arch(root))
-    behaviour = _behaviour(release, stable_release(root) or (release_of_log(log) if log else ""), unknown)
+    kernel = _kernel(name, wanted, stable_release(root) or (release_of_log(log) if log else ""), unknown)
     table = read_firmware_table(root) if name in ("x86_64", "i386") else ()
     if not table and log:
-        machine = machine_from_log(LogQuestion(log, name, cmdline, behaviour))
+        machine = machine_from_log(LogQuestion(log, name, cmdline, kernel.behaviour))
         if machine:
-            return _question(machine, unknown, behaviour, cmdline, log.source)
+            return _question(machine, unknown, kernel, cmdline, log.source)
     mirrored = RangeSet(e.range for e in efi_map(log) if e.mirrored) if log else EMPTY
     runtime = mirrored_runtime(root)
     parts = MachineParts(
@@ -181,28 +201,32 @@ def _from_root(root: Sysroot, typed: list[str], arch: str | None, release: str |
         mirror_known=bool(mirrored) or not (runtime or _may_be_mirrored(root, log)),
         zone_dma=_has_zone_dma(root),
     )
-    return _question(machine_from_parts(parts, behaviour), unknown, behaviour, cmdline, root.label("/"))
+    return _question(machine_from_parts(parts, kernel.behaviour), unknown, kernel, cmdline, root.label("/"))
 
 
 def _question(
-    machine: ZoneMachine | None, unknown: list[Reason], behaviour: ZoneBehaviour, cmdline: str, source: str
+    machine: ZoneMachine | None, unknown: list[Reason], kernel: _Kernel, cmdline: str, source: str
 ) -> ZoneQuestion:
     if machine is None:
         remedy = "give a whole boot log, a capture or a TOML file"
         raise UnavailableError(f"{source}: no memory map in it", remedy=remedy)
     machine = replace(machine, unknown=(*unknown, *machine.unknown))
-    return ZoneQuestion(machine, parse_zone_parameters(cmdline), behaviour, cmdline, source)
+    parameters = parse_zone_parameters(cmdline).as_read_by(kernel.behaviour)
+    return ZoneQuestion(machine, parameters, kernel.behaviour, cmdline, source, kernel.below)
 
 
-def _behaviour(given: str | None, found: str, unknown: list[Reason]) -> ZoneBehaviour:
+def _kernel(arch: str, wanted: _Wanted, found: str, unknown: list[Reason]) -> _Kernel:
     # What a user types must be a version; what a source says may be anything, e.g. "next-20200401".
-    if given:
-        return zone_behaviour_of(Release(given).version)
+    unknown += [Reason("kernel", text) for text in stated_words(ZoneBehaviour, wanted.stated)]
     try:
-        return zone_behaviour_of(Release(found).version)
+        version = Release(wanted.release or found).version
     except UsageError:
+        if wanted.release:
+            raise
         unknown.append(Reason("kernel", f"the source does not name the kernel's version; {NEWEST} is assumed"))
-        return zone_behaviour_of(Release(NEWEST).version)
+        version = Release(NEWEST).version
+    behaviour = zone_behaviour_of(version, arch=arch, stated=own_fields(ZoneBehaviour, wanted.stated))
+    return _Kernel(behaviour, below_floor(ZONES, arch, version))
 
 
 def _iomem_memory(root: Sysroot, arch: str, unknown: list[Reason]) -> RangeSet:

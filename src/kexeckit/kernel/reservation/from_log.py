@@ -19,7 +19,8 @@ from kexeckit.formats.bootlog.page_size import has_wide_addresses, page_size
 from kexeckit.formats.bootlog.zones import printed_zones
 from kexeckit.formats.cmdline import split_words, values, without
 from kexeckit.formats.memparse import parse_integer
-from kexeckit.kernel.behaviour.fields import own_fields
+from kexeckit.kernel.behaviour.fields import own_fields, stated_words
+from kexeckit.kernel.behaviour.floors import RESERVATION, below_floor
 from kexeckit.kernel.behaviour.reservation import CrashRules, crash_rules, seen_in_source, with_pages
 from kexeckit.kernel.boot.direct_map import DirectMap
 from kexeckit.kernel.boot.e820 import Table, make_table
@@ -110,10 +111,11 @@ def facts_from_log(log: BootLog, asked: Asked) -> ReservationInput:
         limits=Limits(_dma_limit(log, nodes, rules), swiotlb_size(cmdline), encrypts_memory(log)),
         unshown=unshown,
         sources=(f"{log.source}: boot log of {version.release}",),
-        notes=tuple(n for n in (log.note, *notes, *more) if n),
+        notes=tuple(n for n in (log.note, *notes, *more, *stated_words(CrashRules, asked.stated)) if n),
         dma_cma=knows_cma(log),
         direct_map=_direct_map(log, rules, randomised=randomised),
         cma_per_node=_cma_per_node(held, nodes),
+        below=below_floor(RESERVATION, arch, version),
         xen_pv=any(line.text.startswith("Booting paravirtualized kernel on Xen PV") for line in log.lines),
     )
     return with_whole_map(facts, log)

@@ -8,7 +8,8 @@ there and what the kernel cannot have put where it is.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from kexeckit.kernel.behaviour.fields import own_fields
+from kexeckit.kernel.behaviour.fields import own_fields, stated_words
+from kexeckit.kernel.behaviour.floors import RESERVATION, below_floor
 from kexeckit.kernel.behaviour.reservation import CrashRules, crash_rules
 from kexeckit.kernel.boot.e820 import Table
 from kexeckit.kernel.boot.memblock import Region
@@ -79,7 +80,11 @@ def facts_from_parts(parts: Parts, asked: Asked) -> ReservationInput:
         limits=Limits(end if start >= 4 * GIB else min(4 * GIB, end), swiotlb_size(cmdline)),
         unshown=Unshown(initrd=0, firmware=x86 and parts.efi, tops=MIB if x86 else 0, early=parts.arch == "arm64"),
         sources=(f"{parts.source}: kernel {parts.version.release}",),
-        notes=("no boot log: what was reserved early is only known in part",),
+        notes=(
+            "no boot log: what was reserved early is only known in part",
+            *stated_words(CrashRules, asked.stated),
+        ),
+        below=below_floor(RESERVATION, parts.arch, parts.version),
     )
 
 

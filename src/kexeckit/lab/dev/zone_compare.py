@@ -52,7 +52,7 @@ class ZoneSource:
         """
         root = FileRoot(SingleFile("the guest's log", self.report.data("dmesg")))
         question = read_zone_question(root, list(self.words), self.arch, raw_efi_map=self.efi_map)
-        return predict_zones(question.machine, question.parameters, question.behaviour)
+        return predict_zones(question.machine, question.parameters, question.behaviour, below=question.below)
 
 
 def compare_sources(sources: Iterable[ZoneSource], report: GuestReport) -> tuple[Failed, int]:
