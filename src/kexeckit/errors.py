@@ -104,6 +104,23 @@ class UnavailableError(KexeckitError):
     kind = "unavailable"
 
 
+class NotDeterminedError(KexeckitError):
+    """There is an answer, and it is not known here.
+
+    Args:
+        asked: What was asked for, in words.
+        why: Why it is not determined, in words.
+    """
+
+    exit_code = NOT_DETERMINED
+    kind = "not-determined"
+
+    def __init__(self, asked: str, why: str, *, remedy: str = "") -> None:
+        self.asked = asked
+        self.why = why
+        super().__init__(f"{asked}: not determined: {why}", remedy=remedy)
+
+
 class FileAccessError(KexeckitError):
     """Reading or writing a file failed for a reason other than its content."""
 

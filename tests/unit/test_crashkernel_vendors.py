@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from bootlogs import pc_table, x86_log
-from kexeckit.kernel.behaviour.reservation import CHANGES, CrashRules, crash_rules
-from kexeckit.kernel.behaviour.vendors import VENDORS
+from kexeckit.kernel.behaviour.reservation import CrashRules, crash_rules
+from kexeckit.kernel.behaviour.reservation_changes import CHANGES
+from kexeckit.kernel.behaviour.vendors_reservation import VENDORS
 from kexeckit.kernel.boot.memblock import Memblock, regions_of
 from kexeckit.kernel.reservation.explain import explain
 from kexeckit.kernel.reservation.predict import predict_reservation

@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from kexeckit.errors import PlanError, UsageError
-from kexeckit.kernel.behaviour.loading import KernelBehaviour, behaviour_of
+from kexeckit.kernel.behaviour.loading import behaviour_of
 from kexeckit.kernel.page_tables import count as count_module
 from kexeckit.kernel.page_tables.build import build_tables
 from kexeckit.kernel.page_tables.calls import EfiTables, MappingCalls, kernel_calls
@@ -200,7 +200,7 @@ def test_kernel_maps_ram_in_whole_pages_then_the_rest() -> None:
         ("ACPI Tables", 0x7FE02000, 4096),
         ("ACPI Non-volatile Storage", 0x7FE01000, 4096),
     ]
-    old = kernel_calls(tree, KernelBehaviour(), (), efi)
+    old = kernel_calls(tree, behaviour_of(parse_kernel_version("5.10")), (), efi)
     assert [(m.why, m.range.size) for m in old.extra] == [
         ("EFI system table", 120),
         ("ACPI Tables", 4095),

@@ -10,6 +10,8 @@ With --estimate: how much a capture kernel needs, as a sum of parts, from its ke
 import os
 from argparse import ArgumentParser, Namespace
 
+from kexeckit.cli.behaviour_arguments import add_behaviour_arguments, read_stated
+
 # Where --estimate names no file; no path of a file has a NUL.
 _RUNNING = "\0"
 _OF_ESTIMATE = ("initrd", "append", "cpus", "ram", "low", "luks")
@@ -20,6 +22,7 @@ _MOST = 1 << 52
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's own arguments."""
     parser.add_argument("words", nargs="*", metavar="SPEC", help="words of the kernel's command line")
+    add_behaviour_arguments(parser)
     group = parser.add_argument_group("how much is needed")
     group.add_argument(
         "--estimate",
@@ -111,6 +114,7 @@ def run(args: Namespace) -> int:
 
     refuse_unused(args, _OF_ESTIMATE, "a prediction", "add --estimate, to which they belong")
     from kexeckit.formats.word_check import check_words
+    from kexeckit.kernel.behaviour.of_machine import behaviours_of
     from kexeckit.kernel.reservation import predict
     from kexeckit.kernel.reservation.from_machine import reservation_input
     from kexeckit.kernel.reservation.predict import predict_reservation
@@ -121,7 +125,8 @@ def run(args: Namespace) -> int:
 
     check_words(args.words, VOCABULARY)
     machine = read_machine(open_sysroot(args.root), arch=args.arch, release=args.kernel_version)
-    found = predict_reservation(reservation_input(machine, args.words))
+    behaviours = behaviours_of(machine, read_stated(args, "reservation"))
+    found = predict_reservation(reservation_input(machine, args.words, behaviours))
     if args.json:
         from kexeckit.cli.output import print_document
 

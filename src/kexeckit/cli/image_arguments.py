@@ -1,7 +1,8 @@
 """What `plan` and `load` share: the arguments that describe an image, and the way from them to a verified plan."""
 
 from argparse import ArgumentParser, Namespace
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from kexeckit.errors import DefectError, InputError, PlanError, UsageError
 from kexeckit.plan.efi_handover import EfiHandover
@@ -89,8 +90,13 @@ def make_request(args: Namespace, running_cmdline: str) -> LoadRequest:
     )
 
 
-def make_plan(args: Namespace, syscall: Syscall) -> Planned:
+def make_plan(args: Namespace, syscall: Syscall, stated: Mapping[str, object] | None = None) -> Planned:
     """Collect the facts, plan, and verify.
+
+    Args:
+        args: The command line.
+        syscall: Which system call the plan is for.
+        stated: Fields of the kernel's behaviour that the user states, with their values.
 
     Raises:
         KexeckitError: Any of its families.
@@ -102,7 +108,7 @@ def make_plan(args: Namespace, syscall: Syscall) -> Planned:
     if args.kernel_version:
         parse_kernel_version(args.kernel_version)
     root = open_sysroot(args.root)
-    facts = collect_facts(root, args.arch, args.kernel_version)
+    facts = replace(collect_facts(root, args.arch, args.kernel_version), stated=stated or {})
     if facts.arch != "x86_64":
         raise PlanError(f"a plan for {facts.arch}", "only x86_64 images can be planned")
     request = make_request(args, facts.cmdline)

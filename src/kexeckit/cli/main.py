@@ -27,10 +27,11 @@ COMMANDS = {
     "crashkernel": "where a crashkernel= reservation lands, or why not",
     "zones": "which node gets which memory zones",
     "page-tables": "what identity page tables for kexec cost",
+    "explain": "what a kernel does since when, in words",
     "rehearse": "load, crash and capture in QEMU, and compare prediction with observation",
     "capture": "save what is needed to answer all of this on another machine",
 }
-_GLOBAL_WITH_VALUE = ("--root", "--arch", "--kernel-version")
+_GLOBAL_WITH_VALUE = ("--root", "--arch", "--kernel-version", "--behaviour", "--set")
 _GLOBAL = ("--json",)
 _EXIT_CODES = """\
 exit codes: 0 ok, 1 findings or a failed check, 2 usage, 3 not determined, 65 unusable input, 69 unavailable,

@@ -8,8 +8,10 @@ outwards; with --leaf kernel it is counted what --kernel-version (or the source'
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
+from kexeckit.cli.behaviour_arguments import add_behaviour_arguments, read_stated
+
 if TYPE_CHECKING:
-    from kexeckit.kernel.page_tables.cost import TableCost
+    from kexeckit.kernel.page_tables.cost import TableCost, UnknownCost
     from kexeckit.memory.range import MemRange
 
 _LEAVES = ("4K", "2M", "1G", "kernel")
@@ -27,11 +29,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--leaf", choices=_LEAVES, default="kernel", help="size of the leaves (default: %(default)s)")
     parser.add_argument("--levels", type=int, choices=(4, 5), help="levels of tables (default: the machine's, or 4)")
     parser.add_argument("--no-gbpages", action="store_true", help="the kernel does not use 1 GiB pages")
+    add_behaviour_arguments(parser)
 
 
 def run(args: Namespace) -> int:
     """Print the cost."""
     from kexeckit.errors import NOT_DETERMINED
+    from kexeckit.kernel.page_tables.cost import UnknownCost
 
     cost, certain = _by_hand(args) if args.range else _of_machine(args)
     if args.json:
@@ -43,19 +47,19 @@ def run(args: Namespace) -> int:
         from kexeckit.render.page_tables import render_page_tables
 
         print(render_page_tables(cost))
-    return 0 if certain else NOT_DETERMINED
+    return NOT_DETERMINED if isinstance(cost, UnknownCost) or not certain else 0
 
 
-def _by_hand(args: Namespace) -> "tuple[TableCost, bool]":
+def _by_hand(args: Namespace) -> "tuple[TableCost | UnknownCost, bool]":
     from dataclasses import replace
 
     from kexeckit.cli.parser import refuse_unused
     from kexeckit.kernel.page_tables.calls import MappingCalls
-    from kexeckit.kernel.page_tables.cost import cost_with_kernel, cost_with_leaf
+    from kexeckit.kernel.page_tables.cost import UnknownCost, cost_of_linear_copy, cost_with_kernel, cost_with_leaf
     from kexeckit.kernel.page_tables.geometry import TableFormat
     from kexeckit.kernel.page_tables.rule import kernel_rule
     from kexeckit.memory.rangeset import RangeSet
-    from kexeckit.system.mapping_input import behaviour_named
+    from kexeckit.system.mapping_input import KernelWanted, behaviour_named
     from kexeckit.system.release import stable_release
     from kexeckit.system.sysroot import open_sysroot
 
@@ -68,26 +72,38 @@ def _by_hand(args: Namespace) -> "tuple[TableCost, bool]":
     if args.kernel_version:
         refuse_unused(args, ("root",), "--range with --kernel-version")
     assumed: list[str] = []
-    behaviour = behaviour_named(args.kernel_version or stable_release(open_sysroot(args.root)), assumed)
+    arch = args.arch or "x86_64"
+    release = "" if args.kernel_version else stable_release(open_sysroot(args.root))
+    wanted = KernelWanted(arch, args.kernel_version, read_stated(args, "loading"))
+    behaviour, below = behaviour_named(arch, release, wanted, assumed)
+    if below:
+        return UnknownCost(args.leaf, form.levels, below), True
+    if arch in ("aarch64", "arm64"):
+        cost = cost_of_linear_copy(ranges, args.leaf, form.levels, copied=behaviour.linear_map_copied)
+        return replace(cost, reasons=(*cost.reasons, *assumed)), True
     cost = cost_with_kernel(MappingCalls(ranges), kernel_rule(behaviour, gbpages=not args.no_gbpages), form)
     return replace(cost, reasons=(*cost.reasons, *assumed)), True
 
 
-def _of_machine(args: Namespace) -> "tuple[TableCost, bool]":
+def _of_machine(args: Namespace) -> "tuple[TableCost | UnknownCost, bool]":
     from dataclasses import replace
 
-    from kexeckit.kernel.page_tables.cost import cost_with_kernel, cost_with_leaf, designs_of
+    from kexeckit.kernel.page_tables.cost import UnknownCost, cost_with_kernel, cost_with_leaf, designs_of
     from kexeckit.kernel.page_tables.geometry import TableFormat
     from kexeckit.kernel.page_tables.rule import kernel_rule
     from kexeckit.memory.rangeset import RangeSet
     from kexeckit.system.mapping_input import read_mapping_question
     from kexeckit.system.sysroot import open_sysroot
 
-    question = read_mapping_question(open_sysroot(args.root), args.arch, args.kernel_version)
+    stated = read_stated(args, "loading")
+    question = read_mapping_question(open_sysroot(args.root), args.arch, args.kernel_version, stated)
+    if question.below and (args.leaf == "kernel" or question.arch != "x86_64"):
+        return UnknownCost(args.leaf, args.levels or question.levels, question.below), True
     if question.arch in ("aarch64", "arm64"):
         from kexeckit.kernel.page_tables.cost import cost_of_linear_copy
 
-        return cost_of_linear_copy(question.resources.ram(), args.leaf, args.levels or 4), True
+        copied = question.behaviour.linear_map_copied
+        return cost_of_linear_copy(question.resources.ram(), args.leaf, args.levels or 4, copied=copied), True
     form = TableFormat(args.levels or question.levels)
     rule = kernel_rule(question.behaviour, gbpages=question.gbpages and not args.no_gbpages)
     if args.leaf == "kernel":

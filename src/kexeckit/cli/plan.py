@@ -6,6 +6,8 @@ Nothing is loaded. With --root the plan is made for the machine of a capture, wi
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
+from kexeckit.cli.behaviour_arguments import add_behaviour_arguments, read_stated
+
 if TYPE_CHECKING:
     from kexeckit.cli.image_arguments import Planned
     from kexeckit.plan.cost import PlanCost
@@ -17,6 +19,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     from kexeckit.cli.image_arguments import add_image_arguments
 
     add_image_arguments(parser)
+    add_behaviour_arguments(parser)
     parser.add_argument(
         "--syscall",
         choices=("load", "file"),
@@ -46,16 +49,17 @@ def run(args: Namespace) -> int:
 
     if args.syscall == "file":
         refuse_unused(args, OF_OUR_SEGMENTS, "kexec_file_load")
-    planned = make_plan(args, Syscall(args.syscall))
-    cost = _cost(planned, args.kernel_version) if args.page_tables else None
+    planned = make_plan(args, Syscall(args.syscall), read_stated(args, "loading"))
+    cost, unknown = _known_cost(planned, args.kernel_version) if args.page_tables else (None, ())
     effects = _effects(planned, args.after)
     if args.json:
         print_document(_document(planned, cost, effects))
+        print_warnings(unknown)
         return 0
     _print(planned, cost, effects)
-    if planned.plan.panic and not cost:
+    if planned.plan.panic and not cost and not unknown:
         _print_taken(planned, args.kernel_version)
-    print_warnings(planned.plan.warnings)
+    print_warnings((*planned.plan.warnings, *unknown))
     return 0
 
 
@@ -102,22 +106,38 @@ def _print_taken(planned: "Planned", release: str | None) -> None:
         print_text(f"\nwhat page tables take out of the crash reservation is not determined: {error}")
 
 
+def _known_cost(planned: "Planned", release: str | None) -> "tuple[PlanCost | None, tuple[str, ...]]":
+    # The plan itself stands, whether or not its cost is known.
+    from kexeckit.errors import NotDeterminedError
+
+    try:
+        return _cost(planned, release), ()
+    except NotDeterminedError as error:
+        return None, (str(error),)
+
+
 def _cost(planned: "Planned", release: str | None) -> "PlanCost":
+    from kexeckit.errors import NotDeterminedError
     from kexeckit.plan.cost import cost_of_plan
     from kexeckit.system.mapping_input import mapping_rules, read_mapping_question
 
     # Not the release that uname prints: a stable kernel's rules follow from what it was made of.
-    question = read_mapping_question(planned.root, planned.facts.arch, release)
+    question = read_mapping_question(planned.root, planned.facts.arch, release, planned.facts.stated)
+    if question.below:
+        raise NotDeterminedError("the cost of page tables", question.below)
     return cost_of_plan(planned.plan, mapping_rules(question))
 
 
 def _effects(planned: "Planned", events: list[str]) -> "list[HotplugEffect]":
     if not events:
         return []
-    from kexeckit.kernel.behaviour.loading import behaviour_of
-    from kexeckit.machine.version import parse_kernel_version
+    from kexeckit.kernel.behaviour.behaviours import NEWEST
+    from kexeckit.kernel.behaviour.fields import own_fields
+    from kexeckit.kernel.behaviour.loading import KernelBehaviour, behaviour_of
+    from kexeckit.machine.version import Release
     from kexeckit.plan.hotplug import effect_of, parse_event
-    from kexeckit.system.mapping_input import NEWEST
 
-    behaviour = behaviour_of(parse_kernel_version(planned.facts.release or NEWEST))
+    facts = planned.facts
+    stated = own_fields(KernelBehaviour, facts.stated)
+    behaviour = behaviour_of(Release(facts.release or NEWEST).version, arch=facts.arch, stated=stated)
     return [effect_of(parse_event(e), planned.plan, planned.facts, behaviour) for e in events]

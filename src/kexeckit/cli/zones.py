@@ -7,6 +7,8 @@ The source is this machine, or with --root a capture, a boot log, or a machine d
 
 from argparse import ArgumentParser, Namespace
 
+from kexeckit.cli.behaviour_arguments import add_behaviour_arguments, read_stated
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's own arguments."""
@@ -17,6 +19,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--efi-map", metavar="FILE", help="a raw EFI memory map: which memory is mirrored, whatever the source says"
     )
+    add_behaviour_arguments(parser)
 
 
 def run(args: Namespace) -> int:
@@ -24,6 +27,7 @@ def run(args: Namespace) -> int:
     from kexeckit.cli.output import print_warnings
     from kexeckit.errors import NOT_DETERMINED
     from kexeckit.formats.word_check import check_words, value_doubts
+    from kexeckit.kernel.behaviour.of_machine import behaviours_of
     from kexeckit.kernel.zones.cost import affordable_kernelcore, node_costs
     from kexeckit.kernel.zones.from_machine import zone_question
     from kexeckit.kernel.zones.parameters import VOCABULARY
@@ -37,10 +41,10 @@ def run(args: Namespace) -> int:
     machine = read_machine(open_sysroot(args.root), arch=args.arch, release=args.kernel_version)
     if args.efi_map:
         machine = with_efi_map(machine, _file(args.efi_map), args.efi_map)
-    question = zone_question(machine, args.words)
-    prediction = predict_zones(question.machine, question.parameters, question.behaviour)
+    question = zone_question(machine, args.words, behaviours_of(machine, read_stated(args, "zones")))
+    prediction = predict_zones(question.machine, question.parameters, question.behaviour, below=question.below)
     costs = node_costs(question.machine, question.parameters, prediction)
-    afford = affordable_kernelcore(question.machine, question.behaviour) if args.afford else None
+    afford = affordable_kernelcore(question.machine, question.behaviour) if args.afford and not question.below else None
     if args.json:
         from kexeckit.cli.output import print_document
 

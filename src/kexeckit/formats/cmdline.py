@@ -102,26 +102,6 @@ def without(cmdline: str, names: Iterable[str]) -> str:
     return _as_text("".join(out))
 
 
-def with_words(cmdline: str, typed: Iterable[str]) -> str:
-    """Return a command line with typed words in place of those of the same names.
-
-    Args:
-        cmdline: The command line that a machine was booted with.
-        typed: Words such as ``crashkernel=1G``; each name in them loses its old words, all typed words are appended.
-
-    Raises:
-        UsageError: A word has no name, such as a bare size.
-    """
-    words = [w for text in typed for w in split_words(text)]
-    for word in words:
-        if not word.name or word.name[0].isdigit():
-            raise UsageError(
-                f"{word.text!r} is no word of a kernel command line; expected one like crashkernel=512M or mem=4G"
-            )
-    kept = without(cmdline, {w.name for w in words}) if words and cmdline.strip() else cmdline
-    return " ".join([*([kept] if kept else []), *(w.text for w in words)])
-
-
 def _spans(line: str) -> Iterator[tuple[int, int]]:
     # Start and end of each word. A quote at the very start of a word counts as any other.
     at = 0

@@ -3,6 +3,7 @@
 It is collected elsewhere, from a live machine or a capture; here nothing is read.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kexeckit.formats.boot_params import BootParams
@@ -75,6 +76,7 @@ class MachineFacts:
         traits: Which memory is hot-pluggable or mirrored, as far as the source shows it.
         warnings: What could not be read, and what follows from that.
         dump_warnings: The same, where it matters to a crash image only.
+        stated: Fields of the kernel's behaviour that the user states, with their values.
     """
 
     arch: str
@@ -94,6 +96,7 @@ class MachineFacts:
     traits: MemoryTraits = field(default_factory=MemoryTraits)
     warnings: tuple[str, ...] = ()
     dump_warnings: tuple[str, ...] = ()
+    stated: Mapping[str, object] = field(default_factory=dict)
 
     def crash_region(self) -> MemRange | None:
         """Return the region into which a capture kernel is loaded: the highest "Crash kernel", or None.

@@ -6,14 +6,16 @@ that one table, one JSON document and one comparison serve both. Contents that t
 
 import errno
 
-from kexeckit.errors import InputError, PlanError, SystemCallError, UsageError
+from kexeckit.errors import InputError, NotDeterminedError, PlanError, SystemCallError, UsageError
 from kexeckit.formats.bzimage import BzImage, parse_bzimage
-from kexeckit.kernel.behaviour.loading import behaviour_of
+from kexeckit.kernel.behaviour.fields import own_fields, stated_words
+from kexeckit.kernel.behaviour.floors import FILE_LOAD, below_floor
+from kexeckit.kernel.behaviour.loading import KernelBehaviour, behaviour_of
 from kexeckit.kernel.boot.e820 import make_table, sanitized
 from kexeckit.kernel.load.file_load import PlacedBuffer, predict_file_load
 from kexeckit.kernel.load.file_load_handover import crash_memory_map, normal_memory_map
 from kexeckit.kernel.load.file_load_inputs import FileLoadFiles, FileLoadKernel, FileLoadMachine, X86Image
-from kexeckit.machine.version import KernelVersion, parse_kernel_version
+from kexeckit.machine.version import KernelVersion, Release
 from kexeckit.memory.kind import kind_from_e820
 from kexeckit.memory.memmap import MemoryEntry, MemoryMap
 from kexeckit.memory.range import MemRange
@@ -34,6 +36,7 @@ def plan_file_load(request: LoadRequest, facts: MachineFacts) -> LoadPlan:
     Raises:
         InputError: The kernel or the initrd is not usable.
         PlanError: The running kernel's version is not known.
+        NotDeterminedError: It is older than what is modelled.
         SystemCallError: The kernel would refuse; carries its errno.
     """
     image = parse_bzimage(memoryview(request.kernel.data), request.kernel.source)
@@ -46,12 +49,20 @@ def plan_file_load(request: LoadRequest, facts: MachineFacts) -> LoadPlan:
             "the source does not say which kernel runs",
             remedy="give --kernel-version",
         )
+    below = below_floor(FILE_LOAD, facts.arch, _version(facts.release))
+    if below:
+        raise NotDeterminedError("a prediction of kexec_file_load", below)
     machine = FileLoadMachine(facts.resources)
     kernel = _kernel(facts)
     files = FileLoadFiles(request.panic, len(request.initrd.data) if request.initrd else None, request.cmdline)
     predicted = predict_file_load(machine, kernel, _image(image), files)
     handed = crash_memory_map(machine, kernel, predicted) if request.panic else normal_memory_map(facts.firmware_map)
-    warnings = [*facts.warnings, *(facts.dump_warnings if request.panic else ()), *predicted.not_determined]
+    warnings = [
+        *stated_words(KernelBehaviour, facts.stated),
+        *facts.warnings,
+        *(facts.dump_warnings if request.panic else ()),
+        *predicted.not_determined,
+    ]
     if handed.dropped:
         warnings.append(f"{len(handed.dropped)} memory map entries beyond 128 are dropped by the in-kernel loader")
     return LoadPlan(
@@ -69,7 +80,7 @@ def plan_file_load(request: LoadRequest, facts: MachineFacts) -> LoadPlan:
 
 def _version(release: str) -> KernelVersion:
     try:
-        return parse_kernel_version(release)
+        return Release(release).version
     except UsageError as error:
         raise InputError("the kernel's release", str(error), remedy="give --kernel-version") from error
 
@@ -77,7 +88,9 @@ def _version(release: str) -> KernelVersion:
 def _kernel(facts: MachineFacts) -> FileLoadKernel:
     size = (facts.boot_params.efi.memdesc_size if facts.boot_params else 0) or _DEFAULT_DESCRIPTOR
     return FileLoadKernel(
-        behaviour=behaviour_of(_version(facts.release)),
+        behaviour=behaviour_of(
+            _version(facts.release), arch=facts.arch, stated=own_fields(KernelBehaviour, facts.stated)
+        ),
         possible_cpus=facts.loader.possible_cpus,
         present_cpus=facts.loader.present_cpus,
         nr_cpus=facts.loader.nr_cpus,

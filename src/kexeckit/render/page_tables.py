@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kexeckit.kernel.page_tables.cost import TableCost
+from kexeckit.kernel.page_tables.cost import TableCost, UnknownCost
 from kexeckit.kernel.page_tables.designs import Design
 from kexeckit.kernel.page_tables.geometry import TablePages
 from kexeckit.memory.units import format_size
@@ -14,12 +14,13 @@ _LEVELS = ("pgd", "p4d", "pud", "pmd", "pte")
 _RIGHT = frozenset((1, 2))
 
 
-def page_tables_document(cost: TableCost) -> dict[str, Any]:
-    """Return the JSON document; sizes are bytes."""
+def page_tables_document(cost: TableCost | UnknownCost) -> dict[str, Any]:
+    """Return the JSON document; sizes are bytes, and null where they are not determined."""
+    head = {"schema": SCHEMA, "leaf": cost.leaf, "levels": cost.levels}
+    if isinstance(cost, UnknownCost):
+        return {**head, "pages": None, "bytes": None, "reasons": [f"not determined: {cost.why}"], "designs": []}
     return {
-        "schema": SCHEMA,
-        "leaf": cost.leaf,
-        "levels": cost.levels,
+        **head,
         "pages": _by_level(cost.pages),
         "bytes": cost.pages.size,
         "reasons": [reason_document("page tables", text) for text in cost.reasons],
@@ -27,13 +28,16 @@ def page_tables_document(cost: TableCost) -> dict[str, Any]:
     }
 
 
-def render_page_tables(cost: TableCost) -> str:
+def render_page_tables(cost: TableCost | UnknownCost) -> str:
     """Return the cost as a person reads it: pages by level, why, and the designs side by side."""
+    leaf = "as the kernel chooses" if cost.leaf == "kernel" else f"of {cost.leaf}"
+    head = f"page tables with {cost.levels} levels, leaves {leaf}"
+    if isinstance(cost, UnknownCost):
+        return f"{head}: not determined\n\nreasons:\n" + indented(cost.why)
     rows = [[name, str(count), format_size(count * cost.pages.page_size)] for name, count in _used(cost.pages)]
     rows.append(["all", str(cost.pages.total), format_size(cost.pages.size)])
-    leaf = "as the kernel chooses" if cost.leaf == "kernel" else f"of {cost.leaf}"
     parts = [
-        f"page tables with {cost.levels} levels, leaves {leaf}: {format_size(cost.pages.size)}",
+        f"{head}: {format_size(cost.pages.size)}",
         render_table(("table", "pages", "size"), rows, _RIGHT),
         "reasons:\n" + indented("\n".join(cost.reasons)),
     ]

@@ -67,9 +67,10 @@ def render_taken(cost: PlanCost) -> str:
 
 
 def _control(control: CrashControlPages) -> str:
+    copy = "" if control.vmcoreinfo is None else f"vmcoreinfo {format_address(control.vmcoreinfo)}, "
     return (
         f"control pages: code {format_address(control.code)}, root table {format_address(control.tables.address(0))}, "
-        f"vmcoreinfo {format_address(control.vmcoreinfo)}, end {format_address(control.cursor)}"
+        f"{copy}end {format_address(control.cursor)}"
     )
 
 

@@ -5,19 +5,23 @@ as the usual case or named as not determined; both are said.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from kexeckit.errors import InputError, UnavailableError
 from kexeckit.formats.bootlog.boot import BootLog, parse_boot_log
 from kexeckit.formats.bootlog.memory import firmware_table
 from kexeckit.formats.iomem import parse_iomem
+from kexeckit.kernel.behaviour.behaviours import NEWEST
+from kexeckit.kernel.behaviour.fields import own_fields, stated_words
+from kexeckit.kernel.behaviour.floors import PAGE_TABLES, below_floor
 from kexeckit.kernel.behaviour.loading import KernelBehaviour, behaviour_of
 from kexeckit.kernel.load.kimage_check import NO_LIMIT, X86_64_LIMIT, X86_64_LIMIT_LA57, ImageLimits
 from kexeckit.kernel.page_tables.calls import EfiTables, MappingCalls, kernel_calls
 from kexeckit.kernel.page_tables.geometry import TableFormat
 from kexeckit.kernel.page_tables.rule import kernel_rule
 from kexeckit.machine.sources.log import machine_from_log
-from kexeckit.machine.version import parse_kernel_version
+from kexeckit.machine.version import Release
 from kexeckit.memory.kind import RAM
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.resource import SYSTEM_RAM, Resource, ResourceTree
@@ -28,8 +32,6 @@ from kexeckit.system.release import read_arch, stable_release
 from kexeckit.system.sysroot import SingleFile, Sysroot
 from kexeckit.system.text import decode_text
 
-# Where nothing names a version, the rules of the newest kernels are used, and the answer says so.
-NEWEST = "7.2"
 _IOMEM_LINE = re.compile(r"^\s*[0-9a-f]{8,16}-[0-9a-f]{8,16} : ", re.MULTILINE)
 
 
@@ -44,7 +46,8 @@ class MappingQuestion:
         behaviour: The kernel.
         levels: Levels of page tables in use.
         gbpages: Whether the kernel maps with 1 GiB pages.
-        assumed: What was assumed, in words.
+        assumed: What was assumed, or stated by the user, in words.
+        below: Why the kernel's rules are not modelled, or None.
     """
 
     arch: str
@@ -54,6 +57,7 @@ class MappingQuestion:
     levels: int = 4
     gbpages: bool = True
     assumed: tuple[str, ...] = ()
+    below: str | None = None
 
     @property
     def crash(self) -> tuple[MemRange, ...]:
@@ -61,42 +65,80 @@ class MappingQuestion:
         return self.resources.crash_regions()
 
 
-def read_mapping_question(root: Sysroot, arch: str | None = None, release: str | None = None) -> MappingQuestion:
+@dataclass(frozen=True, slots=True)
+class KernelWanted:
+    """What the user says about the kernel.
+
+    Attributes:
+        arch: Machine name, to override the source's.
+        release: Kernel release, to override the source's.
+        stated: Fields of the kernel's behaviour that the user states, with their values.
+    """
+
+    arch: str | None = None
+    release: str | None = None
+    stated: Mapping[str, object] = field(default_factory=dict)
+
+
+def read_mapping_question(
+    root: Sysroot,
+    arch: str | None = None,
+    release: str | None = None,
+    stated: Mapping[str, object] | None = None,
+) -> MappingQuestion:
     """Read what a machine's kernel maps for kexec.
 
     Args:
         root: The source.
         arch: Machine name, to override the source's.
         release: Kernel release, to override the source's.
+        stated: Fields of the kernel's behaviour that the user states, with their values.
 
     Raises:
         InputError: The source cannot be understood.
         UnavailableError: There is no memory map in it.
     """
+    wanted = KernelWanted(arch, release, stated or {})
     single = root.single_file
     if single:
-        return _from_file(single, arch, release)
+        return _from_file(single, wanted)
     tree = parse_iomem(root.read_text(IOMEM), root.label(IOMEM))
     assumed: list[str] = []
-    behaviour = behaviour_named(release or stable_release(root), assumed)
+    name = arch or read_arch(root)
+    behaviour, below = behaviour_named(name, stable_release(root), wanted, assumed)
     efi = read_efi_tables(root)
     unknown = root.exists("/sys/firmware/efi") and efi is None
     return MappingQuestion(
-        arch or read_arch(root),
+        name,
         tree,
         kernel_calls(tree, behaviour, (), efi, efi_unknown=unknown),
         behaviour,
         _levels(root, assumed),
         _gbpages(root, assumed),
         tuple(assumed),
+        below,
     )
 
 
-def behaviour_named(release: str, assumed: list[str]) -> KernelBehaviour:
-    """Return what a release does; an empty text stands for the newest, which `assumed` then says."""
-    if not release:
+def behaviour_named(
+    arch: str, release: str, wanted: KernelWanted, assumed: list[str]
+) -> tuple[KernelBehaviour, str | None]:
+    """Return what a kernel does, and why page tables of that release are not modelled, or None.
+
+    Args:
+        arch: Machine name.
+        release: What the source says; empty stands for the newest, which `assumed` then says.
+        wanted: What the user says instead.
+        assumed: What is assumed or stated is added here.
+    """
+    text = wanted.release or release
+    if not text:
         assumed.append(f"the source does not name the kernel's version; {NEWEST} is assumed")
-    return behaviour_of(parse_kernel_version(release or NEWEST))
+    assumed += stated_words(KernelBehaviour, wanted.stated)
+    version = Release(text or NEWEST).version
+    name = "arm64" if arch == "aarch64" else arch
+    behaviour = behaviour_of(version, arch=name, stated=own_fields(KernelBehaviour, wanted.stated))
+    return behaviour, below_floor(PAGE_TABLES, name, version)
 
 
 def read_efi_tables(root: Sysroot) -> EfiTables | None:
@@ -154,28 +196,30 @@ def _cpu_flags(root: Sysroot) -> set[str] | None:
     return None
 
 
-def _from_file(single: SingleFile, arch: str | None, release: str | None) -> MappingQuestion:
+def _from_file(single: SingleFile, wanted: KernelWanted) -> MappingQuestion:
     text = decode_text(single.data)
     if _IOMEM_LINE.search(text[:4096]):
         assumed = ["an iomem file shows no CPU: 4 levels and 1 GiB pages are assumed"]
         tree = parse_iomem(text, single.name)
-        behaviour = behaviour_named(release or "", assumed)
+        arch = wanted.arch or "x86_64"
+        behaviour, below = behaviour_named(arch, "", wanted, assumed)
         calls = kernel_calls(tree, behaviour)
-        return MappingQuestion(arch or "x86_64", tree, calls, behaviour, assumed=tuple(assumed))
-    return _from_log(parse_boot_log(text, single.name), arch, release)
+        return MappingQuestion(arch, tree, calls, behaviour, assumed=tuple(assumed), below=below)
+    return _from_log(parse_boot_log(text, single.name), wanted)
 
 
-def _from_log(log: BootLog, arch: str | None, release: str | None) -> MappingQuestion:
+def _from_log(log: BootLog, wanted: KernelWanted) -> MappingQuestion:
     # The firmware's table stands for /proc/iomem: exact as long as no memmap= or mem= changed it.
     ranges = [MemRange(e.start, e.end) for e in firmware_table(log) if e.kind == RAM and e.start < e.end]
     if not ranges:
         raise UnavailableError(f"{log.source}: no memory map in it", remedy="give a whole boot log or a capture")
     tree = ResourceTree(tuple(Resource(r, SYSTEM_RAM) for r in sorted(ranges)))
     assumed = ["RAM is taken from the firmware's table in the log"]
-    behaviour = behaviour_named(release or machine_from_log(log).release, assumed)
+    arch = wanted.arch or log.arch or "x86_64"
+    behaviour, below = behaviour_named(arch, machine_from_log(log).release, wanted, assumed)
     gbpages = bool(log.find(re.compile("Using GB pages for direct mapping")))
     calls = kernel_calls(tree, behaviour, efi_unknown=bool(log.find(re.compile(r"^efi: EFI v"))))
-    return MappingQuestion(arch or log.arch or "x86_64", tree, calls, behaviour, 4, gbpages, tuple(assumed))
+    return MappingQuestion(arch, tree, calls, behaviour, 4, gbpages, tuple(assumed), below)
 
 
 def read_image_limits(root: Sysroot, question: MappingQuestion) -> ImageLimits:

@@ -1,23 +1,27 @@
-"""`KernelBehaviour`: what one kernel does differently from another, as data.
+"""`KernelBehaviour`: what one kernel does differently from another when it loads an image, as data.
 
 Rules of this file:
-    1. One field per dated change. Code asks for the field; only `behaviour_of` compares versions.
-    2. Each field has one line in `CHANGES`: the first release with the new value, stable branches that carry it,
-       the source, and how it was checked (`read` in the source, `booted` in a guest).
-    3. Distribution kernels carry backports, so any field can be overridden: ``replace(behaviour, field=value)``.
+    1. One field per dated change. Code asks for the field; only `select` compares versions.
+    2. Each field has its entry in `CHANGES`; what distributions carry apart from their version stands in
+       `vendors_loading`.
+    3. Any field can be stated by a user: see `stated`.
 
-How to add one: a field with its value *before* the change as the default, and a line in `CHANGES`.
+How to add one: a field with its value *before* the change as the default, an entry in `CHANGES`, a line in the test
+that holds the dates.
 """
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
+from kexeckit.kernel.behaviour.change import Change
+from kexeckit.kernel.behaviour.select import selected
+from kexeckit.kernel.behaviour.vendors_loading import VENDORS
 from kexeckit.machine.version import KernelVersion
 
 
 @dataclass(frozen=True, slots=True)
 class KernelBehaviour:
-    """The dated behaviours of one kernel; the defaults are those of 5.10.
+    """The dated behaviours of one kernel; the defaults are those of the oldest kernel that `floors` names.
 
     Attributes:
         file_load_descending: kexec_file_load's top-down search walks System RAM from the highest range down.
@@ -32,6 +36,10 @@ class KernelBehaviour:
         note_per_possible_cpu: The elfcorehdr has a PT_NOTE per possible CPU instead of per present CPU.
         exclude_stops_at_partial: crash_exclude_mem_range() gives up after the first partial overlap.
         pgd_separate_page: The PGD of the identity tables is a control page of its own.
+        gb_leaves: The identity tables use 1 GiB leaves where the kernel's own mapping does; before, 2 MiB leaves.
+        firmware_tables_mapped: The identity tables cover the EFI system table and the ACPI tables.
+        vmcoreinfo_copied: A crash image gets a copy of vmcoreinfo in a control page of its own.
+        linear_map_copied: arm64 copies the page tables of its linear map for a normal image.
         gb_leaf_only_when_full: 1 GiB identity leaves only where the whole GiB is asked for.
         jump_copies_per_page: How often the jump copies each page of a normal x86_64 image: 3 where it exchanges
             source and destination through the swap page.
@@ -53,6 +61,10 @@ class KernelBehaviour:
     note_per_possible_cpu: bool = False
     exclude_stops_at_partial: bool = True
     pgd_separate_page: bool = False
+    gb_leaves: bool = False
+    firmware_tables_mapped: bool = False
+    vmcoreinfo_copied: bool = False
+    linear_map_copied: bool = False
     gb_leaf_only_when_full: bool = False
     jump_copies_per_page: int = 3
     ident_link_no_pti: bool = False
@@ -61,85 +73,59 @@ class KernelBehaviour:
     memmap_from_kexec_table: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One dated change.
-
-    Attributes:
-        name: The field of `KernelBehaviour`.
-        value: Its value from then on.
-        since: First mainline release, (major, minor).
-        source: Kernel file and function.
-        checked: ``booted`` or ``read``.
-        backports: Stable releases that carry it, (major, minor, patch) each.
-    """
-
-    name: str
-    value: object
-    since: tuple[int, int]
-    source: str
-    checked: str
-    backports: tuple[tuple[int, int, int], ...] = field(default=())
-
-
+_X86_64 = ("x86_64",)
 CHANGES = (
-    Change("purgatory_bufsz", 0x4000, (6, 0), "arch/x86/purgatory/ as built by Debian (between 5.10 and 6.1)", "read"),
-    Change("file_load_rng_seed", True, (6, 0), "arch/x86/kernel/kexec-bzimage64.c setup_rng_seed()", "booted"),
-    Change("note_per_possible_cpu", True, (6, 6), "kernel/crash_core.c crash_prepare_elf64_headers()", "booted"),
-    Change("trace_files_on_demand", True, (6, 6), "fs/tracefs/event_inode.c (booted: 6.1 not, 6.12)", "booted"),
-    Change("elfcorehdr_hotplug_room", True, (6, 6), "arch/x86/kernel/crash.c crash_load_segments()", "booted"),
-    Change("file_load_descending", True, (6, 8), "kernel/kexec_file.c walk_system_ram_res_rev()", "booted"),
-    Change("file_load_whole_range", True, (6, 8), "kernel/kexec_file.c locate_mem_hole_top_down()", "booted"),
-    Change("exclude_stops_at_partial", False, (6, 8), "kernel/crash_core.c crash_exclude_mem_range()", "read"),
-    Change("kernel_min_pref_address", True, (6, 9), "arch/x86/kernel/kexec-bzimage64.c bzImage64_load()", "booted"),
-    Change(
-        "gb_leaf_only_when_full", True, (6, 11), "arch/x86/mm/ident_map.c ident_pud_init()", "booted", ((6, 10, 14),)
-    ),
-    Change(
-        "pgd_separate_page",
-        True,
-        (6, 14),
-        "arch/x86/kernel/machine_kexec_64.c alloc_pgt_page()",
-        "booted",
-        ((6, 12, 13), (6, 6, 76)),
-    ),
-    Change("jump_copies_per_page", 1, (6, 14), "arch/x86/kernel/relocate_kernel_64.S swap_pages", "read"),
-    Change(
-        "ident_link_no_pti",
-        True,
-        (6, 14),
-        "arch/x86/mm/ident_map.c ident_p4d_init()",
-        "booted",
-        ((6, 12, 13), (6, 6, 76)),
-    ),
-    Change(
-        "efi_config_mapped",
-        True,
-        (6, 11),
-        "arch/x86/kernel/machine_kexec_64.c map_efi_systab()",
-        "read",
-        ((6, 10, 14), (6, 6, 50), (6, 1, 109)),
-    ),
-    Change(
-        "acpi_map_drops_last_byte", False, (6, 12), "arch/x86/kernel/machine_kexec_64.c mem_region_callback()", "read"
-    ),
-    Change("file_load_kho", True, (6, 16), "kernel/kexec_handover.c kho_locate_mem_hole()", "read"),
-    Change("file_load_cma", True, (6, 17), "kernel/kexec_file.c kexec_alloc_contig()", "read"),
-    Change("memmap_from_kexec_table", True, (6, 15), "arch/x86/kernel/e820.c e820__reserve_resources()", "booted"),
-)
+    Change((4, 13, 0), {"gb_leaves": True}, "arch/x86/kernel/machine_kexec_64.c init_pgtable(), direct_gbpages", "read",
+           _X86_64),
+    Change((4, 13, 0), {"vmcoreinfo_copied": True}, "kernel/kexec_core.c kimage_crash_copy_vmcoreinfo()", "read"),
+    Change((5, 3, 0), {"firmware_tables_mapped": True},
+           "arch/x86/kernel/machine_kexec_64.c map_efi_systab(), map_acpi_tables()", "read", _X86_64),
+    Change((5, 16, 0), {"linear_map_copied": True}, "arch/arm64/kernel/machine_kexec.c machine_kexec_post_load()",
+           "read", ("arm64",)),
+    Change((6, 0, 0), {"purgatory_bufsz": 0x4000},
+           "arch/x86/purgatory/ as built by Debian (between 5.10 and 6.1)", "read", _X86_64),
+    Change((6, 0, 0), {"file_load_rng_seed": True}, "arch/x86/kernel/kexec-bzimage64.c setup_rng_seed()", "booted",
+           _X86_64),
+    Change((6, 6, 0), {"note_per_possible_cpu": True}, "kernel/crash_core.c crash_prepare_elf64_headers()", "booted"),
+    Change((6, 6, 0), {"trace_files_on_demand": True}, "fs/tracefs/event_inode.c (booted: 6.1 not, 6.12)", "booted"),
+    Change((6, 6, 0), {"elfcorehdr_hotplug_room": True}, "arch/x86/kernel/crash.c crash_load_segments()", "booted",
+           _X86_64),
+    Change((6, 8, 0), {"file_load_descending": True}, "kernel/kexec_file.c walk_system_ram_res_rev()", "booted"),
+    Change((6, 8, 0), {"file_load_whole_range": True}, "kernel/kexec_file.c locate_mem_hole_top_down()", "booted"),
+    Change((6, 8, 0), {"exclude_stops_at_partial": False}, "kernel/crash_core.c crash_exclude_mem_range()", "read"),
+    Change((6, 9, 0), {"kernel_min_pref_address": True}, "arch/x86/kernel/kexec-bzimage64.c bzImage64_load()",
+           "booted", _X86_64),
+    Change((6, 11, 0), {"gb_leaf_only_when_full": True}, "arch/x86/mm/ident_map.c ident_pud_init()", "booted",
+           _X86_64, backports=((6, 10, 14),)),
+    Change((6, 11, 0), {"efi_config_mapped": True}, "arch/x86/kernel/machine_kexec_64.c map_efi_systab()", "read",
+           _X86_64, backports=((6, 1, 109), (6, 6, 50), (6, 10, 14))),
+    Change((6, 12, 0), {"acpi_map_drops_last_byte": False},
+           "arch/x86/kernel/machine_kexec_64.c mem_region_callback()", "read", _X86_64),
+    Change((6, 14, 0), {"pgd_separate_page": True}, "arch/x86/kernel/machine_kexec_64.c alloc_pgt_page()", "booted",
+           _X86_64, backports=((6, 6, 76), (6, 12, 13))),
+    Change((6, 14, 0), {"ident_link_no_pti": True}, "arch/x86/mm/ident_map.c ident_p4d_init()", "booted",
+           _X86_64, backports=((6, 6, 76), (6, 12, 13))),
+    Change((6, 14, 0), {"jump_copies_per_page": 1}, "arch/x86/kernel/relocate_kernel_64.S swap_pages", "read",
+           _X86_64),
+    Change((6, 15, 0), {"memmap_from_kexec_table": True}, "arch/x86/kernel/e820.c e820__reserve_resources()", "booted",
+           _X86_64),
+    Change((6, 16, 0), {"file_load_kho": True}, "kernel/kexec_handover.c kho_locate_mem_hole()", "read"),
+    Change((6, 17, 0), {"file_load_cma": True}, "kernel/kexec_file.c kexec_alloc_contig()", "read"),
+)  # fmt: skip
+"""Mainline's changes, in order of release."""
+
+BASE = KernelBehaviour()
 
 
-def behaviour_of(version: KernelVersion) -> KernelBehaviour:
-    """Return what a mainline (or Debian) kernel of this version does."""
-    values: dict[str, Any] = {c.name: c.value for c in CHANGES if has_change(version, c)}
-    return replace(KernelBehaviour(), **values)
+def behaviour_of(
+    version: KernelVersion, *, arch: str = "x86_64", stated: Mapping[str, object] | None = None
+) -> KernelBehaviour:
+    """Return what a kernel does.
 
-
-def has_change(version: KernelVersion, change: Change) -> bool:
-    """Say whether a release has a change; a stable branch has it from its own patch level on."""
-    if version.at_least(*change.since):
-        return True
-    return any(
-        (version.major, version.minor) == (major, minor) and version.patch >= patch
-        for major, minor, patch in change.backports
-    )
+    Args:
+        version: The kernel.
+        arch: The kernel's name of the architecture.
+        stated: Fields that the user states, which win; see `stated.parse_stated`.
+    """
+    found = selected(BASE, CHANGES, VENDORS, arch, version)
+    return replace(found, **stated) if stated else found  # type: ignore[arg-type]

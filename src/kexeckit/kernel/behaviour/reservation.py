@@ -1,18 +1,20 @@
 """`CrashRules`: how one kernel on one architecture reserves memory for a capture kernel, as data.
 
 Rules of this file:
-    1. A base record per architecture, then `CHANGES` in order of release; code asks for the field, never the version.
-    2. `vendors.py` holds what distribution kernels carry apart from their version. Any field can be overridden.
+    1. A base record per architecture; `reservation_changes` has mainline's changes, `vendors_reservation` what
+       distribution kernels carry apart from their version. Code asks for the field, never the version.
+    2. Any field can be stated by a user: see `stated`.
 
 Numbers are bytes. A limit of None means the end of memory that 32-bit DMA reaches, which depends on the machine.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kexeckit.kernel.behaviour.groups import GENERIC_ARM64, GENERIC_X86, X86_BELOW_4G
-from kexeckit.kernel.behaviour.vendors import vendor_changes
+from kexeckit.kernel.behaviour.reservation_changes import CHANGES
+from kexeckit.kernel.behaviour.select import selected
+from kexeckit.kernel.behaviour.vendors_reservation import VENDORS
 from kexeckit.machine.version import KernelVersion
 from kexeckit.memory.units import GIB, KIB, MIB, TIB
 
@@ -76,6 +78,8 @@ class CrashRules:
             is no number.
         auto: What ``crashkernel=auto`` means: empty for a bad value, else a range rule, or ``el6``, ``el7``,
             ``el7-s390``: so much, and two bits for each page of 4 KiB.
+        kaslr: The kernel may put itself at a random place (x86).
+        kaslr_limit: That place ends at or below; None for no limit.
         modelled: The search itself is known here; False where only size and documented placement are.
     """
 
@@ -128,32 +132,18 @@ class CrashRules:
     dialect: str = "mb"
     memparse_checked: bool = False
     auto: str = ""
+    kaslr: bool = False
+    kaslr_limit: int | None = None
     modelled: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class CrashChange:
-    """Fields that change together.
-
-    Attributes:
-        arches: Architectures concerned.
-        since: First mainline release, (major, minor, patch).
-        fields: Field to new value.
-        source: Kernel file and function, or the commit's subject.
-        checked: ``booted`` or ``read`` (in the source, of a release before and of this one or one behind it).
-    """
-
-    arches: tuple[str, ...]
-    since: tuple[int, int, int]
-    fields: Mapping[str, Any]
-    source: str
-    checked: str
-
-
-_X86 = ("x86_64", "i386")
-_BASES = {
-    "x86_64": CrashRules("x86_64", low_limit=64 * TIB, bottom_up=True, total_is_span=True, after_numa=False),
-    "i386": CrashRules("i386", low_limit=4 * GIB, bottom_up=True, total_is_span=True, after_numa=False),
+BASES = {
+    "x86_64": CrashRules(
+        "x86_64", low_limit=64 * TIB, bottom_up=True, total_is_span=True, after_numa=False, kaslr_limit=GIB
+    ),
+    "i386": CrashRules(
+        "i386", low_limit=4 * GIB, bottom_up=True, total_is_span=True, after_numa=False, kaslr_limit=512 * MIB
+    ),
     "arm64": CrashRules(
         "arm64",
         align=2 * MIB,
@@ -182,258 +172,40 @@ _BASES = {
     "loongarch64": CrashRules("loongarch64", align=2 * MIB, fixed_align=2 * MIB, low_limit=4 * GIB, modelled=False),
 }
 
-CHANGES = (
-    CrashChange(
-        ("x86_64",),
-        (4, 8, 0),
-        {"table_buffer": 12},
-        "arch/x86/mm/init.c INIT_PGD_PAGE_COUNT with CONFIG_RANDOMIZE_MEMORY",
-        "read",
-    ),
-    CrashChange(
-        ("x86_64",),
-        (6, 1, 0),
-        {"table_buffer": 16},
-        "arch/x86/mm/init.c INIT_PGD_PAGE_TABLES with CONFIG_X86_5LEVEL; read in 6.1, not between 5.10 and that",
-        "booted",
-    ),
-    CrashChange(
-        _X86,
-        (2, 6, 37),
-        {"bottom_up": False, "low_limit": 896 * MIB},
-        "arch/x86/kernel/setup.c reserve_crashkernel(), CRASH_KERNEL_ADDR_MAX; to 2.6.36 find_e820_area()",
-        "read",
-    ),
-    CrashChange(("i386",), (2, 6, 37), {"low_limit": 512 * MIB, "high_limit": 512 * MIB}, "the same, 32 bit", "read"),
-    CrashChange(_X86, (3, 4, 0), {"total_is_span": False}, "memblock_phys_mem_size() in reserve_crashkernel()", "read"),
-    CrashChange(
-        _X86,
-        (3, 9, 0),
-        {
-            "words": "plain-then-high",
-            "suffixes": (",high", ",low"),
-            "low_default": "swiotlb-72M",
-            "low_optional": True,
-            "low_from_own_size": True,
-        },
-        "kernel/kexec.c parse_crashkernel_suffix(); arch/x86/kernel/setup.c reserve_crashkernel_low()",
-        "read",
-    ),
-    CrashChange(
-        ("arm64", "riscv64", "ppc64", "s390x", "loongarch64"),
-        (3, 9, 0),
-        {"suffixes": (",high", ",low")},
-        "kernel/kexec.c get_last_crashkernel(): every architecture's parser passes over words with a suffix",
-        "booted",
-    ),
-    CrashChange(
-        _X86,
-        (3, 13, 0),
-        {"after_numa": True},
-        "arch/x86/kernel/setup.c setup_arch(): reserve_crashkernel() behind initmem_init()",
-        "read",
-    ),
-    CrashChange(
-        _X86,
-        (4, 2, 0),
-        {"low_default": "swiotlb-256M"},
-        "arch/x86/kernel/setup.c reserve_crashkernel_low(), 256 MiB at least",
-        "read",
-    ),
-    CrashChange(
-        _X86,
-        (4, 4, 0),
-        {"low_optional": False},
-        "arch/x86/kernel/setup.c reserve_crashkernel(): without the low part the main one is given back",
-        "read",
-    ),
-    CrashChange(
-        _X86, (4, 13, 0), {"low_from_own_size": False}, "arch/x86/kernel/setup.c reserve_crashkernel_low()", "read"
-    ),
-    CrashChange(
-        ("x86_64",),
-        (5, 2, 0),
-        X86_BELOW_4G,
-        "arch/x86/kernel/setup.c reserve_crashkernel(), CRASH_ADDR_LOW_MAX",
-        "booted",
-    ),
-    CrashChange(
-        ("arm64",),
-        (5, 5, 0),
-        {"limit_exclusive": False},
-        "arch/arm64/mm/init.c reserve_crashkernel(): arm64_dma32_phys_limit instead of ARCH_LOW_ADDRESS_LIMIT",
-        "read",
-    ),
-    # 5.11, and 5.10 since its 22nd stable release, which a release like 5.10.0-32-arm64 does not show.
-    CrashChange(
-        ("arm64",),
-        (5, 10, 0),
-        {"after_numa": True, "cma_first": True, "sparse_first": True, "dma32": False, "early_without_dma": True},
-        "arch/arm64/mm/init.c bootmem_init(): the DMA limit is known only there; before, arm64_memblock_init()",
-        "booted",
-    ),
-    CrashChange(
-        ("arm64",),
-        (5, 12, 0),
-        {"section": 128 * MIB, "usage": 56},
-        "arch/arm64/include/asm/sparsemem.h SECTION_SIZE_BITS, pages of 4 KiB",
-        "booted",
-    ),
-    CrashChange(
-        ("x86_64", "arm64"),
-        (5, 12, 0),
-        {"cma_bottom_up": True},
-        "mm/cma.c cma_declare_contiguous_nid(), memblock_set_bottom_up()",
-        "read",
-    ),
-    CrashChange(
-        ("arm64",),
-        (5, 15, 0),
-        {"fixed_checks": False},
-        "arch/arm64/mm/init.c reserve_crashkernel(), memblock_phys_alloc_range()",
-        "read",
-    ),
-    CrashChange(
-        ("x86_64", "arm64"),
-        (5, 19, 0),
-        {"cma_align": 2 * MIB},
-        "include/linux/cma.h CMA_MIN_ALIGNMENT_PAGES: a page block, no longer the largest buddy order",
-        "booted",
-    ),
-    CrashChange(
-        ("arm64",),
-        (5, 19, 0),
-        {"words": "plain-or-high", "fixed_checks": False},
-        "arch/arm64/mm/init.c reserve_crashkernel()",
-        "booted",
-    ),
-    CrashChange(
-        ("x86_64", "i386", "arm64", "riscv64", "ppc64", "s390x", "loongarch64"),
-        (6, 0, 0),
-        {"total_rounded": True},
-        "kernel/crash_core.c parse_crashkernel_mem(), SZ_128M",
-        "booted",
-    ),
-    CrashChange(
-        _X86,
-        (6, 0, 0),
-        {"mirror": "kernelcore"},
-        "mm/memblock.c memblock_mark_mirror(), mirrored_kernelcore",
-        "read",
-    ),
-    CrashChange(
-        ("arm64",),
-        (6, 2, 0),
-        {"plain_falls_up": True, "low_default": "128M", "low_needs_room_below": True, "fallback_start": 0},
-        "arch/arm64/mm/init.c reserve_crashkernel()",
-        "read",
-    ),
-    CrashChange(
-        ("arm64",),
-        (6, 4, 0),
-        {"protected": False, "early_without_dma": False},
-        "arch/arm64/mm/mmu.c map_mem(): no look at crashkernel=; arch_kexec_protect_crashkres() is gone",
-        "read",
-    ),
-    CrashChange(
-        ("arm64",),
-        (6, 5, 0),
-        {"high_start": 4 * GIB, "high_falls_down": True, "low_needs_room_below": False, "fallback_start": None},
-        "arch/arm64/mm/init.c reserve_crashkernel(), CRASH_HIGH_SEARCH_BASE",
-        "read",
-    ),
-    CrashChange(
-        _X86,
-        (6, 7, 0),
-        GENERIC_X86,
-        "kernel/crash_core.c reserve_crashkernel_generic()",
-        "booted",
-    ),
-    CrashChange(
-        ("arm64",),
-        (6, 7, 0),
-        GENERIC_ARM64,
-        "kernel/crash_core.c reserve_crashkernel_generic()",
-        "booted",
-    ),
-    CrashChange(("riscv64",), (6, 7, 0), GENERIC_ARM64, "arch/riscv/mm/init.c arch_reserve_crashkernel()", "read"),
-    CrashChange(
-        ("loongarch64",), (6, 8, 0), GENERIC_ARM64, "arch/loongarch/kernel/setup.c arch_reserve_crashkernel()", "read"
-    ),
-    # Not in 6.9.
-    CrashChange(
-        ("x86_64", "i386", "arm64", "riscv64", "ppc64", "s390x", "loongarch64"),
-        (6, 10, 0),
-        {"prefixed": True},
-        "kernel/crash_reserve.c, the prefix of its messages",
-        "read",
-    ),
-    CrashChange(
-        ("x86_64", "i386", "arm64", "riscv64", "ppc64", "s390x", "loongarch64"),
-        (6, 12, 0),
-        {"size_checked": True},
-        "kernel/crash_reserve.c parse_crashkernel()",
-        "booted",
-    ),
-    CrashChange(
-        ("x86_64", "i386", "arm64", "riscv64", "ppc64", "s390x", "loongarch64"),
-        (6, 17, 0),
-        {"suffixes": (",high", ",low", ",cma")},
-        "kernel/crash_reserve.c suffix_tbl",
-        "booted",
-    ),
-    CrashChange(_X86, (6, 17, 0), {"asks_cma": True}, "arch/x86/kernel/setup.c arch_reserve_crashkernel()", "booted"),
-    CrashChange(("arm64",), (7, 3, 0), {"asks_cma": True}, "arch/arm64/mm/init.c arch_reserve_crashkernel()", "read"),
-    CrashChange(
-        ("x86_64", "arm64"),
-        (7, 0, 0),
-        {"cma_own_limit": True, "cma_per_node": True},
-        "kernel/dma/contiguous.c dma_contiguous_reserve(), dma_numa_cma_reserve() of 7.2; earlier 7.x unread",
-        "booted",
-    ),
-    CrashChange(
-        ("arm64",),
-        (7, 0, 0),
-        {"sparse_first": False},
-        "arch/arm64/mm/init.c bootmem_init(): sparse_init() moved to mm_core_init_early()",
-        "booted",
-    ),
-    # Not in 6.12; what lies between was not seen.
-    CrashChange(
-        ("x86_64", "i386", "arm64", "riscv64", "ppc64", "s390x", "loongarch64"),
-        (7, 2, 0),
-        {"memparse_checked": True},
-        "lib/cmdline.c memparse(), lib/kstrtox.c _parse_integer_limit()",
-        "read",
-    ),
-)
+
+def crash_rules(arch: str, version: KernelVersion, *, stated: Mapping[str, object] | None = None) -> CrashRules:
+    """Return how this kernel reserves; for an architecture that is not known here, rules that only give the size.
+
+    Args:
+        arch: The kernel's name of the architecture.
+        version: The kernel.
+        stated: Fields that the user states, which win; see `stated.parse_stated`.
+    """
+    base = BASES.get(arch) or CrashRules(arch, low_limit=None, modelled=False)
+    rules = selected(base, CHANGES, VENDORS, arch, version)
+    return replace(rules, **stated) if stated else rules  # type: ignore[arg-type]
 
 
-def crash_rules(arch: str, version: KernelVersion) -> CrashRules:
-    """Return how this kernel reserves; for an architecture that is not known here, rules that only give the size."""
-    rules = _BASES.get(arch) or CrashRules(arch, low_limit=None, modelled=False)
-    for change in CHANGES:
-        if arch in change.arches and version.at_least(*change.since):
-            rules = replace(rules, **change.fields)
-    for fields in vendor_changes(arch, version.release):
-        rules = replace(rules, **fields)
-    return rules
-
-
-def with_pages(rules: CrashRules, page: int | None, *, wide: bool) -> CrashRules:
+def with_pages(rules: CrashRules, page: int | None, *, wide: bool, stated: Collection[str] = ()) -> CrashRules:
     """Return arm64's rules for a kernel with other pages than 4 KiB, or with 52-bit addresses.
 
     Args:
         rules: Rules as for pages of 4 KiB.
         page: Bytes of a page; None where that is not known.
         wide: Physical addresses have 52 bits.
+        stated: Fields that the user states; the source does not change them.
 
     Source: arch/arm64/include/asm/sparsemem.h, SECTION_SIZE_BITS; include/linux/cma.h, CMA_MIN_ALIGNMENT_PAGES, a page
     block being a huge page of 512 MiB there; MAX_PHYSMEM_BITS.
     """
     if rules.arch != "arm64":
         return rules
-    rules = replace(rules, pa_bits=52) if wide else rules
-    if page != 64 * KIB:
-        return rules
-    return replace(rules, page=page, section=max(rules.section, 512 * MIB), cma_align=512 * MIB)
+    found: dict[str, Any] = {"pa_bits": 52} if wide else {}
+    if page == 64 * KIB:
+        found |= {"page": page, "section": max(rules.section, 512 * MIB), "cma_align": 512 * MIB}
+    return seen_in_source(rules, found, stated)
+
+
+def seen_in_source(rules: CrashRules, found: Mapping[str, Any], stated: Collection[str]) -> CrashRules:
+    """Return rules with fields as the source shows them, except those that the user states."""
+    return replace(rules, **{name: value for name, value in found.items() if name not in stated})

@@ -1,13 +1,15 @@
 """`ZoneBehaviour`: what kernels do differently about zones, as data.
 
 A record of its own beside `KernelBehaviour`, by the same rules: a field per dated change, its value before the change
-as the default, a line in `CHANGES`. The defaults are those of the oldest kernels (3.x).
+as the default, an entry in `CHANGES`. The defaults are those of the oldest kernels (3.x).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
-from kexeckit.kernel.behaviour.loading import Change, has_change
+from kexeckit.kernel.behaviour.change import Change
+from kexeckit.kernel.behaviour.select import selected
+from kexeckit.kernel.behaviour.vendors_zones import VENDORS
 from kexeckit.machine.version import KernelVersion
 
 ARM64_NO_DMA = "none"
@@ -27,6 +29,8 @@ class ZoneBehaviour:
         arm64_dma: How arm64 limits ZONE_DMA: ``none`` (there is no such zone), ``first-gib`` (the first GiB of the
             aligned window that memory begins in), ``firmware-bits`` (4 GiB, or a power of two that the device tree or
             the IORT asks for), ``firmware-limit`` (the same without rounding to a power of two).
+        core_mirror: The kernel knows kernelcore=mirror; before, the word reads as a size of 0.
+        core_percent: The kernel knows percentages in kernelcore= and movablecore=; before, 30% reads as 30 bytes.
         mirror_needs_mirror: kernelcore=mirror is ignored on a machine without mirrored memory.
         mirror_off_in_kdump: kernelcore=mirror is ignored in a kernel that runs after a crash.
         movable_base_rounds_up: The base of a region is rounded up, not down, to a page before it is compared.
@@ -37,37 +41,48 @@ class ZoneBehaviour:
     acpi_counts_as_top: bool = False
     low_zones_capped: bool = False
     arm64_dma: str = ARM64_NO_DMA
+    core_mirror: bool = False
+    core_percent: bool = False
     mirror_needs_mirror: bool = False
     mirror_off_in_kdump: bool = False
     movable_base_rounds_up: bool = False
     arm64_clears_hotplug: bool = False
 
 
+_X86 = ("x86_64", "i386")
+_ARM64 = ("arm64",)
+_MOVABLE = "mm/mm_init.c find_zone_movable_pfns_for_nodes()"
+_SIZES = "arch/arm64/mm/init.c zone_sizes_init()"
 CHANGES = (
-    Change("low_64k_is_ram", True, (3, 9), "arch/x86/kernel/setup.c trim_bios_range()", "read"),
-    Change("acpi_counts_as_top", True, (6, 11), "arch/x86/kernel/e820.c e820__end_of_ram_pfn()", "read"),
-    Change("low_zones_capped", True, (3, 19), "arch/x86/mm/init.c zone_sizes_init()", "read"),
-    Change("arm64_dma", ARM64_FIRST_GIB, (5, 5), "arch/arm64/mm/init.c zone_sizes_init()", "read"),
-    Change(
-        "arm64_dma",
-        ARM64_FIRMWARE_BITS,
-        (5, 11),
-        "arch/arm64/mm/init.c zone_sizes_init(), max_zone_phys()",
-        "booted",
-        ((5, 10, 22),),
-    ),
-    Change("mirror_needs_mirror", True, (6, 6), "mm/mm_init.c find_zone_movable_pfns_for_nodes()", "booted"),
-    Change(
-        "mirror_off_in_kdump", True, (6, 8), "mm/mm_init.c find_zone_movable_pfns_for_nodes()", "read", ((6, 6, 19),)
-    ),
-    Change("movable_base_rounds_up", True, (6, 11), "mm/mm_init.c find_zone_movable_pfns_for_nodes()", "read"),
-    Change("arm64_dma", ARM64_FIRMWARE_LIMIT, (6, 12), "arch/arm64/mm/init.c zone_sizes_init()", "booted"),
-    Change("arm64_clears_hotplug", True, (6, 12), "mm/numa_memblks.c numa_register_meminfo()", "read"),
-)
+    Change((3, 9, 0), {"low_64k_is_ram": True}, "arch/x86/kernel/setup.c trim_bios_range()", "read", _X86),
+    Change((3, 19, 0), {"low_zones_capped": True}, "arch/x86/mm/init.c zone_sizes_init()", "read", _X86),
+    Change((4, 6, 0), {"core_mirror": True}, "mm/page_alloc.c cmdline_parse_kernelcore()", "read"),
+    Change((4, 17, 0), {"core_percent": True}, "mm/page_alloc.c cmdline_parse_core()", "read"),
+    Change((5, 5, 0), {"arm64_dma": ARM64_FIRST_GIB}, _SIZES, "read", _ARM64),
+    Change((5, 11, 0), {"arm64_dma": ARM64_FIRMWARE_BITS}, f"{_SIZES}, max_zone_phys()", "booted", _ARM64,
+           backports=((5, 10, 22),)),
+    Change((6, 6, 0), {"mirror_needs_mirror": True}, _MOVABLE, "booted"),
+    Change((6, 8, 0), {"mirror_off_in_kdump": True}, _MOVABLE, "read", backports=((6, 6, 19),)),
+    Change((6, 11, 0), {"acpi_counts_as_top": True}, "arch/x86/kernel/e820.c e820__end_of_ram_pfn()", "read", _X86),
+    Change((6, 11, 0), {"movable_base_rounds_up": True}, _MOVABLE, "read"),
+    Change((6, 12, 0), {"arm64_dma": ARM64_FIRMWARE_LIMIT}, _SIZES, "booted", _ARM64),
+    Change((6, 12, 0), {"arm64_clears_hotplug": True}, "mm/numa_memblks.c numa_register_meminfo()", "read", _ARM64),
+)  # fmt: skip
+"""Mainline's changes, in order of release."""
+
+BASE = ZoneBehaviour()
 
 
-def zone_behaviour_of(version: KernelVersion) -> ZoneBehaviour:
-    """Return what a mainline (or Debian) kernel of this version does."""
-    # In order, so that a later change of the same field wins.
-    values: dict[str, Any] = {c.name: c.value for c in CHANGES if has_change(version, c)}
-    return replace(ZoneBehaviour(), **values)
+def zone_behaviour_of(
+    version: KernelVersion, *, arch: str | None = None, stated: Mapping[str, object] | None = None
+) -> ZoneBehaviour:
+    """Return what a kernel does.
+
+    Args:
+        version: The kernel.
+        arch: The kernel's name of the architecture; None for the changes of all architectures together, which do not
+            disturb each other here.
+        stated: Fields that the user states, which win; see `stated.parse_stated`.
+    """
+    found = selected(BASE, CHANGES, VENDORS, arch, version)
+    return replace(found, **stated) if stated else found  # type: ignore[arg-type]

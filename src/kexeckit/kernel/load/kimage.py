@@ -37,7 +37,7 @@ class ImageCost:
         code_pages: The control code (x86_64 before 6.14: with the PGD).
         table_pages: Page tables besides that.
         swap_pages: The page through which pages are exchanged; 1 for a normal image.
-        vmcoreinfo_pages: The safe copy of vmcoreinfo; 1 for a crash image.
+        vmcoreinfo_pages: The safe copy of vmcoreinfo; 1 for a crash image since 4.13.
         entries: Entries without DONE.
         bytes_placed: Bytes that the jump puts into their places.
         bytes_copied: Bytes that it moves for that: kernels that exchange pages copy each one three times.
@@ -101,7 +101,7 @@ def image_cost(
         code_pages=code,
         table_pages=tables.total - (code - 1),
         swap_pages=0 if crash else 1,
-        vmcoreinfo_pages=1 if crash else 0,
+        vmcoreinfo_pages=int(crash and behaviour.vmcoreinfo_copied),
         entries=0 if crash else _entries(segments),
         bytes_placed=placed,
         bytes_copied=placed * behaviour.jump_copies_per_page,

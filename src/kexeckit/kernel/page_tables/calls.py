@@ -2,8 +2,8 @@
 
     pfn_mapped   [0, 1 MiB) and all RAM in whole pages, sorted and merged; RAM holes are left out
     segments     in the image's order; inside RAM they add nothing
-    EFI          the system table, since 6.11 its configuration table array, too
-    ACPI         "ACPI Tables", then "ACPI Non-volatile Storage"
+    EFI          since 5.3 the system table, since 6.11 its configuration table array, too
+    ACPI         since 5.3 "ACPI Tables", then "ACPI Non-volatile Storage"
 
 Source: arch/x86/kernel/machine_kexec_64.c, init_pgtable(), map_efi_systab(), map_acpi_tables(); arch/x86/mm/init.c,
 init_mem_mapping() and add_pfn_range_mapped().
@@ -107,6 +107,8 @@ def kernel_calls(
         efi_unknown: The machine has EFI but its tables' places are not known.
     """
     extra = [MappedRange(s, "segment") for s in segments]
+    if not behaviour.firmware_tables_mapped:
+        return MappingCalls(mapped_ram(tree), tuple(extra))
     extra += efi.ranges(behaviour) if efi else ()
     for kind in (ACPI, NVS):
         extra += _acpi(tree, kind.label, behaviour)

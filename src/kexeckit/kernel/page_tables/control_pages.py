@@ -28,13 +28,13 @@ class CrashControlPages:
     Attributes:
         code: The page that the jump runs in.
         tables: The table pages in order of allocation; the first is the PGD.
-        vmcoreinfo: The page for the copy of vmcoreinfo.
+        vmcoreinfo: The page for the copy of vmcoreinfo; None where the kernel makes none.
         cursor: Where the next control page would be searched from.
     """
 
     code: int
     tables: Frames
-    vmcoreinfo: int
+    vmcoreinfo: int | None
     cursor: int
 
 
@@ -101,7 +101,7 @@ def crash_control_pages(
         code = pair.start + PAGE_SIZE
         tables = [MemRange.from_size(pair.start, PAGE_SIZE)]
     tables += _take_pages(cursor, table_pages - 1)
-    vmcoreinfo = cursor.take(PAGE_SIZE).start
+    vmcoreinfo = cursor.take(PAGE_SIZE).start if behaviour.vmcoreinfo_copied else None
     return CrashControlPages(code, Frames(*tables), vmcoreinfo, cursor.at)
 
 

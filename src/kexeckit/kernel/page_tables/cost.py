@@ -38,6 +38,21 @@ class TableCost:
     designs: tuple[Design, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class UnknownCost:
+    """The answer for a kernel whose rule is not modelled.
+
+    Attributes:
+        leaf: As in `TableCost`.
+        levels: Levels of tables.
+        why: Why nothing is determined, one sentence.
+    """
+
+    leaf: str
+    levels: int
+    why: str
+
+
 def cost_with_leaf(ranges: RangeSet, leaf: str, form: TableFormat) -> TableCost:
     """Count with leaves of one size, every touched slot rounded outwards.
 
@@ -88,15 +103,21 @@ def designs_of(calls: MappingCalls, crash: Iterable[MemRange], rule: LeafRule, f
     return (*compare_designs(calls.ram, regions, segments, form), ours)
 
 
-def cost_of_linear_copy(ram: RangeSet, leaf: str, levels: int) -> TableCost:
+def cost_of_linear_copy(ram: RangeSet, leaf: str, levels: int, *, copied: bool = True) -> TableCost:
     """Count arm64's copy of the linear map for a normal kexec, with 4 KiB pages.
 
     Args:
         ram: RAM.
+        copied: Whether the kernel makes a copy at all (`KernelBehaviour.linear_map_copied`).
         leaf: ``4K`` or ``kernel``: a page for each entry (rodata=full, the default); ``2M`` or ``1G``: blocks.
         levels: 3 (39-bit addresses), 4 (48-bit) or 5.
     """
     form = TableFormat(levels, half=False)
+    if not copied:
+        reasons: tuple[str, ...] = (
+            "arm64 copies its linear map for a normal kexec since 5.16: this kernel makes no copy, and no page tables",
+        )
+        return TableCost(leaf, levels, TablePages(page_size=form.page_size), reasons)
     blocks = leaf in ("2M", "1G")
     copy = count_linear_copy(ram, LinearMap(form, blocks))
     how = "blocks where RAM is aligned (rodata=off or on)" if blocks else "an entry per page (rodata=full)"
@@ -127,7 +148,7 @@ def _rule_in_words(rule: LeafRule) -> str:
         return "kernel rule: 1 GiB leaves only where a whole GiB is mapped at once, 2 MiB leaves elsewhere"
     if rule.largest == LEAF_1G:
         return "kernel rule: a 1 GiB leaf for every GiB that is touched, holes included"
-    return "kernel rule: 2 MiB leaves, because this kernel does not use 1 GiB pages"
+    return "kernel rule: 2 MiB leaves, because this kernel does not use 1 GiB pages for identity tables"
 
 
 def _partial_in_words(slots: list[int]) -> Iterator[str]:

@@ -52,5 +52,5 @@ def kernel_rule(behaviour: KernelBehaviour, *, gbpages: bool) -> LeafRule:
     Source: arch/x86/mm/ident_map.c, ident_pud_init(); arch/x86/mm/init.c, probe_page_size_mask().
     """
     upper = LINK | NO_PTI_SHADOW if behaviour.ident_link_no_pti else LINK
-    largest = LEAF_1G if gbpages else LEAF_2M
-    return LeafRule(largest, gbpages and behaviour.gb_leaf_only_when_full, upper)
+    large = gbpages and behaviour.gb_leaves
+    return LeafRule(LEAF_1G if large else LEAF_2M, large and behaviour.gb_leaf_only_when_full, upper)

@@ -54,7 +54,7 @@ class Doubt:
 
     Attributes:
         what: Short name: ``firmware``, ``kernel``, ``initrd``, ``image-end``, ``tops``, ``early``, ``cma``,
-            ``mem``, ``words``, ``placement``.
+            ``mem``, ``words``, ``placement``; of ``kernel``, also that it is not modelled.
         text: In words, with what would decide.
         parts: Regions concerned.
         decides: The address is not determined because of it; otherwise it is a caveat.

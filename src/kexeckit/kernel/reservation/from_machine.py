@@ -7,13 +7,15 @@ from itertools import pairwise
 from kexeckit.errors import InputError, UnavailableError
 from kexeckit.formats.cmdline import values, with_words
 from kexeckit.formats.memparse import parse_integer
-from kexeckit.kernel.behaviour.reservation import CrashRules, crash_rules, with_pages
+from kexeckit.kernel.behaviour.behaviours import Behaviours
+from kexeckit.kernel.behaviour.floors import RESERVATION
+from kexeckit.kernel.behaviour.of_machine import behaviours_of
+from kexeckit.kernel.behaviour.reservation import CrashRules, seen_in_source, with_pages
 from kexeckit.kernel.boot.affinities import affinities_at_boot
 from kexeckit.kernel.boot.direct_map import DirectMap
 from kexeckit.kernel.boot.e820 import Table, make_table
 from kexeckit.kernel.boot.held import Held
 from kexeckit.kernel.boot.memblock import Region
-from kexeckit.kernel.boot.version import arch_of, version_of
 from kexeckit.kernel.reservation.early import early_memory
 from kexeckit.kernel.reservation.facts import ReservationInput
 from kexeckit.kernel.reservation.from_memblock import listed_regions, marked_regions, unmapped_regions
@@ -24,7 +26,6 @@ from kexeckit.machine.arch import X86
 from kexeckit.machine.fact import Fact
 from kexeckit.machine.taken import Taker
 from kexeckit.machine.value import Machine, sources_of
-from kexeckit.machine.version import KernelVersion
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import EMPTY, RangeSet
 from kexeckit.memory.units import GIB, KIB, MIB, align_up
@@ -38,29 +39,31 @@ _SLABS_ALIGN = 128
 _SLACK = MIB
 
 
-def reservation_input(machine: Machine, words: Sequence[str] = (), rules: CrashRules | None = None) -> ReservationInput:
+def reservation_input(
+    machine: Machine, words: Sequence[str] = (), behaviours: Behaviours | None = None
+) -> ReservationInput:
     """Put together what the prediction of a reservation takes.
 
     Args:
         machine: What is known.
         words: Words of a kernel command line; a name that is here replaces that name in the machine's.
-        rules: How the kernel reserves; None to choose by its version.
+        behaviours: What the kernel does; None to choose by its version.
 
     Raises:
         InputError: No memory map, no architecture, or a map that the rest of the source contradicts.
         UsageError: A word is none of a command line's.
     """
-    arch = arch_of(machine)
-    version, assumed = version_of(machine)
-    rules = _as_built(rules or _rules(machine, arch, version), machine)
+    kernel = behaviours or behaviours_of(machine)
+    arch, rules = kernel.arch, _as_built(machine, kernel)
     seen = machine.cmdline
     cmdline = with_words(seen, words)
     _refuse_unknown_auto(machine, rules, cmdline)
     table, regions, notes = _memory(machine, rules)
-    randomised = may_be_randomised(machine, version, cmdline)
+    notes += [] if has_early_log(machine) else [_NO_LOG]
+    randomised = may_be_randomised(machine, rules, cmdline)
     dma_limit = _dma_limit(machine, regions, table, rules)
     held = list(held_before(machine, rules, regions, dma_limit, randomised=randomised))
-    open_facts = unshown(machine, rules, version, cmdline, held)
+    open_facts = unshown(machine, rules, cmdline, held)
     if open_facts.firmware and has_early_log(machine):
         ram = [n.range for n in machine.memory.ranges.value] if machine.memory.ranges else []
         held = sorted([*held, *assumed_firmware(held, ram)], key=lambda h: h.range)
@@ -84,8 +87,9 @@ def reservation_input(machine: Machine, words: Sequence[str] = (), rules: CrashR
         unshown=replace(open_facts, early=open_facts.early and bool(regions)),
         end_of_boot=_end_of_boot(machine) if reserved and open_facts.early and regions else (),
         sources=sources_of(machine),
-        notes=(*machine.notes, *notes, *([] if has_early_log(machine) else [_NO_LOG]), *_problems(machine)),
-        assumed=assumed,
+        notes=(*machine.notes, *notes, *_problems(machine), *_stated(kernel)),
+        assumed=(kernel.assumed,) if kernel.assumed else (),
+        below=kernel.why_not(RESERVATION),
         dma_cma=_dma_cma(machine),
         direct_map=_direct_map(machine, rules, randomised=randomised),
         cma_per_node=_cma_per_node(machine, held),
@@ -110,16 +114,23 @@ def swiotlb_size(cmdline: str) -> int:
     return size
 
 
-def _rules(machine: Machine, arch: str, version: KernelVersion) -> CrashRules:
+def _as_built(machine: Machine, kernel: Behaviours) -> CrashRules:
+    # The rules of its version, as it was built; what the user states wins.
     page, wide = machine.kernel.page_size, machine.kernel.wide_addresses
-    return with_pages(crash_rules(arch, version), page.value if page else None, wide=_yes(wide))
-
-
-def _as_built(rules: CrashRules, machine: Machine) -> CrashRules:
+    mine = dict.fromkeys(kernel.stated)
+    rules = with_pages(kernel.reservation, page.value if page else None, wide=_yes(wide), stated=mine)
     # arm64 without DMA zones knows the limit at once: arch/arm64/mm/init.c, arm64_memblock_init(), 5.10 to 6.3.
     if not rules.early_without_dma or not _without_dma_zones(machine):
         return rules
-    return replace(rules, after_numa=False, cma_first=False, sparse_first=False)
+    return seen_in_source(rules, {"after_numa": False, "cma_first": False, "sparse_first": False}, mine)
+
+
+def _stated(kernel: Behaviours) -> list[str]:
+    return [
+        f"stated by the user: {name} is {getattr(kernel.reservation, name)}"
+        for name in kernel.stated
+        if hasattr(kernel.reservation, name)
+    ]
 
 
 def _refuse_unknown_auto(machine: Machine, rules: CrashRules, cmdline: str) -> None:

@@ -76,6 +76,9 @@ def predict_reservation(facts: ReservationInput) -> Reservation:
     early = early_memory(facts)
     request = evaluate(facts.cmdline, early.total, facts.rules)
     blank = Reservation(NONE, (), "", (), (), request, early, None, facts)
+    if facts.below and request.outcome != "none":
+        doubt = Doubt("kernel", f"not determined: {facts.below}", ("main",), decides=True)
+        return replace(blank, outcome=NOT_DETERMINED, doubts=(doubt,))
     if early.problem:
         return replace(blank, outcome=FAILED, problem=f"the kernel stops: {early.problem}")
     if request.outcome == "refused":

@@ -17,7 +17,6 @@ from kexeckit.machine.arch import X86
 from kexeckit.machine.fact import Fact
 from kexeckit.machine.taken import Taker
 from kexeckit.machine.value import Machine
-from kexeckit.machine.version import KernelVersion
 from kexeckit.memory.units import GIB, KIB, MIB, PAGE_SIZE
 
 _ROOT_BY_PROGRAM = re.compile(r"^root=(?:LABEL=|UUID=|/dev/mapper/|/dev/disk/|ZFS=|zfs:|live:|\"?UUID=|/dev/md/)")
@@ -26,18 +25,17 @@ _DEFAULT_IMAGE = 64 * MIB
 _FIRST_MEGABYTES = 16 * MIB
 
 
-def unshown(machine: Machine, rules: CrashRules, version: KernelVersion, cmdline: str, held: Sequence[Held]) -> Unshown:
+def unshown(machine: Machine, rules: CrashRules, cmdline: str, held: Sequence[Held]) -> Unshown:
     """Return what is left open.
 
     Args:
         machine: The machine.
         rules: The kernel's rules.
-        version: The kernel's version.
         cmdline: The command line of the prediction.
         held: What is shown.
     """
     shown = {h.by for h in held}
-    image = None if Taker.KERNEL_IMAGE in shown else _random_kernel(machine, version, cmdline)
+    image = None if Taker.KERNEL_IMAGE in shown else _random_kernel(machine, rules, cmdline)
     if not has_early_log(machine):
         return _without_log(machine, shown, image)
     return Unshown(
@@ -76,12 +74,9 @@ def _may_be_efi(machine: Machine) -> bool:
     return machine.boot.efi is None or machine.boot.efi.value
 
 
-def may_be_randomised(machine: Machine, version: KernelVersion, cmdline: str) -> bool:
+def may_be_randomised(machine: Machine, rules: CrashRules, cmdline: str) -> bool:
     """Say whether the kernel may have been put at a random place."""
-    # RHEL 7 took it over within 3.10.0, in one of its later releases.
-    backported = ".el7" in version.release
-    said = _yes(machine.boot.kaslr_off)
-    return (version.at_least(3, 14) or backported) and not has_word(cmdline, "nokaslr") and not said
+    return rules.kaslr and not has_word(cmdline, "nokaslr") and not _yes(machine.boot.kaslr_off)
 
 
 def _hidden_initrd(machine: Machine, rules: CrashRules, cmdline: str) -> int | None:
@@ -100,17 +95,15 @@ def _hidden_initrd(machine: Machine, rules: CrashRules, cmdline: str) -> int | N
     return 0 if needs else None
 
 
-def _random_kernel(machine: Machine, version: KernelVersion, cmdline: str) -> KernelImage | None:
+def _random_kernel(machine: Machine, rules: CrashRules, cmdline: str) -> KernelImage | None:
     # Without KASLR it is still where EFI firmware loaded it, which is no fixed place either.
     efi = _yes(machine.boot.efi)
-    if not may_be_randomised(machine, version, cmdline) and not efi:
+    if not may_be_randomised(machine, rules, cmdline) and not efi:
         return None
     found = machine.boot.image_size
     size, source = (found.value.most, found.at) if found else (_DEFAULT_IMAGE, "assumed")
-    if machine.arch == "i386":
-        return KernelImage(size, 2 * MIB, _FIRST_MEGABYTES, 512 * MIB, source)
-    if machine.arch == "x86_64":
-        return KernelImage(size, 2 * MIB, _FIRST_MEGABYTES, None if version.at_least(4, 8) else GIB, source)
+    if machine.arch in X86:
+        return KernelImage(size, 2 * MIB, _FIRST_MEGABYTES, rules.kaslr_limit, source)
     return KernelImage(size, 2 * MIB, 0, None, source) if machine.arch == "arm64" and efi else None
 
 

@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 
 from kexeckit.errors import UnavailableError
 from kexeckit.formats.cmdline import values, with_words
-from kexeckit.kernel.behaviour.zones import ARM64_FIRMWARE_BITS, ARM64_FIRMWARE_LIMIT, ZoneBehaviour, zone_behaviour_of
+from kexeckit.kernel.behaviour.behaviours import Behaviours
+from kexeckit.kernel.behaviour.floors import ZONES
+from kexeckit.kernel.behaviour.of_machine import behaviours_of
+from kexeckit.kernel.behaviour.zones import ARM64_FIRMWARE_BITS, ARM64_FIRMWARE_LIMIT, ZoneBehaviour
 from kexeckit.kernel.boot.affinities import affinities_at_boot
 from kexeckit.kernel.boot.memblock import Region
 from kexeckit.kernel.boot.memory import BootMemory, memory_at_boot
 from kexeckit.kernel.boot.nodes import NodeBlock, NodeLayout, node_layout, numa_switched_off, without_kernel_nodes
-from kexeckit.kernel.boot.version import arch_of, version_of
 from kexeckit.kernel.zones.limits import DMA, HIGHMEM, ArchFacts
 from kexeckit.kernel.zones.machine import Reason, ZoneMachine, with_mirror
 from kexeckit.kernel.zones.parameters import ZoneParameters, idle_words, parse_zone_parameters
@@ -40,6 +42,7 @@ class ZoneQuestion:
         behaviour: What the kernel does.
         cmdline: The command line that is asked about.
         assumed: What was assumed because no source shows it.
+        below: Why zones of this kernel are not modelled, or None.
     """
 
     machine: ZoneMachine
@@ -47,30 +50,35 @@ class ZoneQuestion:
     behaviour: ZoneBehaviour
     cmdline: str
     assumed: tuple[str, ...] = ()
+    below: str | None = None
 
 
-def zone_question(machine: Machine, words: Sequence[str] = (), behaviour: ZoneBehaviour | None = None) -> ZoneQuestion:
+def zone_question(machine: Machine, words: Sequence[str] = (), behaviours: Behaviours | None = None) -> ZoneQuestion:
     """Put a question about a machine's zones together.
 
     Args:
         machine: What is known.
         words: Words of a kernel command line; they replace those of the same names in the machine's.
-        behaviour: What the kernel does; None to choose by its version.
+        behaviours: What the kernel does; None to choose by its version.
 
     Raises:
         InputError: No architecture, or a memory map that cannot be understood.
         UnavailableError: No source shows a memory map.
         UsageError: A word is none of a command line's.
     """
-    arch_of(machine)
-    version, assumed = version_of(machine)
-    behaviour = behaviour or zone_behaviour_of(version)
+    kernel = behaviours or behaviours_of(machine)
+    behaviour = kernel.zones
     cmdline = with_words(machine.cmdline, words)
     asking = _Asking(machine, cmdline, behaviour)
+    stated = [f"stated by the user: {n} is {getattr(behaviour, n)}" for n in kernel.stated if hasattr(behaviour, n)]
+    asking.reasons += [Reason("kernel", text) for text in stated]
     made = asking.machine()
     idle = tuple(Reason("words", f"{word} has no effect on zones") for word in idle_words(list(words)))
     made = replace(made, unknown=(*idle, *made.unknown))
-    return ZoneQuestion(made, parse_zone_parameters(cmdline), behaviour, cmdline, (*assumed, *asking.assumed))
+    assumed = (kernel.assumed,) if kernel.assumed else ()
+    parameters = parse_zone_parameters(cmdline).as_read_by(behaviour)
+    below = kernel.why_not(ZONES)
+    return ZoneQuestion(made, parameters, behaviour, cmdline, (*assumed, *asking.assumed), below)
 
 
 class _Asking:

@@ -13,11 +13,16 @@ from dataclasses import dataclass, replace
 from kexeckit.formats.cmdline import Word, split_words, without
 from kexeckit.formats.memparse import parse_integer, parse_memory
 from kexeckit.formats.word_check import Vocabulary
+from kexeckit.kernel.behaviour.zones import ZoneBehaviour
 
 ZONE_WORDS = ("kernelcore", "movablecore", "movable_node")
 # Words that change what zones are made of.
 MACHINE_WORDS = ("mem", "memmap", "numa", "acpi", "elfcorehdr")
 VOCABULARY = Vocabulary("kernelcore", frozenset((*ZONE_WORDS, *MACHINE_WORDS)), ("mirror",))
+
+
+_MIRROR_UNKNOWN = "kernelcore=mirror: this kernel does not know the word and reads a size of 0 (known since 4.6)"
+_PERCENT_UNKNOWN = "this kernel does not know percentages and reads the number before % as bytes (known since 4.17)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,9 @@ class ZoneParameters:
         mirror: ``kernelcore=mirror`` was given.
         movable_node: ``movable_node`` was given.
         warnings: What the kernel says while it reads them.
+        plain_kernelcore: `kernelcore` for a kernel that reads numbers alone: ``mirror`` is 0, ``30%`` is 30 bytes; None
+            where no word was read.
+        plain_movablecore: `movablecore` for such a kernel.
     """
 
     kernelcore: CoreSize = CoreSize()
@@ -59,9 +67,29 @@ class ZoneParameters:
     mirror: bool = False
     movable_node: bool = False
     warnings: tuple[str, ...] = ()
+    plain_kernelcore: CoreSize | None = None
+    plain_movablecore: CoreSize | None = None
 
     def __bool__(self) -> bool:
         return bool(self.kernelcore or self.movablecore or self.mirror or self.movable_node)
+
+    def as_read_by(self, behaviour: ZoneBehaviour) -> "ZoneParameters":
+        """Return the words as a kernel reads them that may not know ``mirror`` or percentages.
+
+        Source: mm/page_alloc.c before 4.6 and before 4.17, cmdline_parse_core(): memparse() alone.
+        """
+        no_mirror = self.mirror and not behaviour.core_mirror
+        percent = bool(self.kernelcore.percent or self.movablecore.percent) and not behaviour.core_percent
+        if not no_mirror and not percent:
+            return self
+        warnings = [_MIRROR_UNKNOWN] * no_mirror + [_PERCENT_UNKNOWN] * percent
+        return ZoneParameters(
+            kernelcore=self.kernelcore if self.plain_kernelcore is None else self.plain_kernelcore,
+            movablecore=self.plain_movablecore if percent and self.plain_movablecore else self.movablecore,
+            mirror=self.mirror and not no_mirror,
+            movable_node=self.movable_node,
+            warnings=(*self.warnings, *warnings),
+        )
 
 
 def parse_zone_parameters(cmdline: str) -> ZoneParameters:
@@ -98,11 +126,14 @@ def _with_word(parameters: ZoneParameters, word: Word) -> ZoneParameters:
     if word.value is None:
         warning = f"Malformed early option '{word.name}'"
         return replace(parameters, warnings=(*parameters.warnings, warning))
+    plain = CoreSize(parse_memory(word.value)[0])
     if name == "kernelcore" and "mirror" in word.value.split(","):
-        return replace(parameters, mirror=True)
+        return replace(parameters, mirror=True, plain_kernelcore=plain)
     core, warnings = _core(word, parameters.kernelcore if name == "kernelcore" else parameters.movablecore)
     parameters = replace(parameters, warnings=parameters.warnings + warnings)
-    return replace(parameters, kernelcore=core) if name == "kernelcore" else replace(parameters, movablecore=core)
+    if name == "kernelcore":
+        return replace(parameters, kernelcore=core, plain_kernelcore=plain)
+    return replace(parameters, movablecore=core, plain_movablecore=plain)
 
 
 def _core(word: Word, before: CoreSize) -> tuple[CoreSize, tuple[str, ...]]:

@@ -54,8 +54,21 @@ class ZonePrediction:
         return bool(self.limits)
 
 
-def predict_zones(machine: ZoneMachine, parameters: ZoneParameters, behaviour: ZoneBehaviour) -> ZonePrediction:
-    """Predict which node gets which zone."""
+def predict_zones(
+    machine: ZoneMachine, parameters: ZoneParameters, behaviour: ZoneBehaviour, *, below: str | None = None
+) -> ZonePrediction:
+    """Predict which node gets which zone.
+
+    Args:
+        machine: The machine.
+        parameters: The zone words of the command line.
+        behaviour: What the kernel does.
+        below: Why this kernel is not modelled, or None; see `floors.below_floor`.
+    """
+    if below:
+        reason = Reason("kernel", f"not determined: {below}")
+        return ZonePrediction(machine.page_size, (), (), parameters.warnings, (*machine.unknown, reason))
+    parameters = parameters.as_read_by(behaviour)
     limits = zone_limits(machine.facts, behaviour)
     if limits is None:
         reason = Reason(

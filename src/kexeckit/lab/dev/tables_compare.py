@@ -111,7 +111,7 @@ def _compare_places(predicted: PredictedTables, control: CrashControlPages, seen
     ours = sorted(frames.address(i) for i in range(predicted.pages.total))
     places = Check("table addresses", _hex(ours), _hex(sorted(t.address for t in seen.tables)))
     differ = [at for at in ours if not _same_bytes(predicted, seen, at)]
-    text = seen.read(control.vmcoreinfo)[:10]
+    text = b"" if control.vmcoreinfo is None else seen.read(control.vmcoreinfo)[:10]
     return [
         Check("root", f"{frames.address(0):#x}", f"{seen.root:#x}"),
         places,

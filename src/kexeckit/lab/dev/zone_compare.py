@@ -57,7 +57,7 @@ class ZoneSource:
         if self.efi_map is not None:
             machine = with_efi_map(machine, self.efi_map, "the EFI memory map")
         question = zone_question(machine, self.words)
-        return predict_zones(question.machine, question.parameters, question.behaviour)
+        return predict_zones(question.machine, question.parameters, question.behaviour, below=question.below)
 
 
 def compare_sources(sources: Iterable[ZoneSource], report: GuestReport) -> tuple[Failed, int]:

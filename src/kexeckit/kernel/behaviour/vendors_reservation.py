@@ -1,4 +1,4 @@
-"""What kernels of distributions do apart from their version, as data.
+"""What kernels of distributions do apart from their version when they reserve memory, as data.
 
 RHEL's kernels keep one version for years and take over what mainline did since. Each entry names the builds it was read
 in; what lies between the last build that was read without and the first with it is taken to be without. CentOS Stream,
@@ -9,10 +9,7 @@ UEK of 5.x; SLES 15 SP2 and SP3 (5.3.18) on arm64. The others of Ubuntu, Fedora,
 taken to be so.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
-
+from kexeckit.kernel.behaviour.change import VendorChange as Vendor
 from kexeckit.kernel.behaviour.groups import (
     ARM64_FALLS_UP,
     ARM64_HIGH,
@@ -22,32 +19,6 @@ from kexeckit.kernel.behaviour.groups import (
     X86_BELOW_4G,
 )
 from kexeckit.memory.units import GIB, MIB
-
-
-@dataclass(frozen=True, slots=True)
-class Vendor:
-    """What a distribution's kernels do apart from their version.
-
-    Attributes:
-        version: Beginning of the release, like ``4.18.0-``; kernels of other versions are not this vendor's own.
-        mark: Text in the release, like ``.el8``.
-        build: Lowest build number (``147`` in ``4.18.0-147.el8``) that does so.
-        arches: Architectures concerned.
-        fields: Field to value.
-        source: Kernel file and function.
-        read_in: Builds in which it was read, the last one without it among them.
-        checked: ``read`` (in the source) or ``logs`` (of real machines, too).
-    """
-
-    version: str
-    mark: str
-    build: int
-    arches: tuple[str, ...]
-    fields: Mapping[str, Any]
-    source: str
-    read_in: tuple[int, ...]
-    checked: str = "read"
-
 
 _EL6, _EL7, _EL7A, _EL8, _EL9 = (
     ("2.6.32-", ".el6"),
@@ -73,6 +44,8 @@ VENDORS = (
     # RHEL 7: 896 MiB, then 4 GiB, then anywhere; range rules compare with RAM as it is.
     Vendor(*_EL7, 0, _X86, {"middle_limit": 4 * GIB, "plain_falls_up": True, "auto": "el7"},
            f"{_SETUP}; kernel/kexec.c arch_default_crash_size()", (514, 1127, 1160), "logs"),
+    # RHEL 7 took KASLR over in one of its builds; in which was not found, so any of them may have it.
+    Vendor(*_EL7, 0, _X86, {"kaslr": True}, "arch/x86/boot/compressed/aslr.c choose_kernel_location()", (), "logs"),
     Vendor(*_EL7, 0, _PPC64, {"auto": _POWER}, "arch/powerpc/kernel/machine_kexec.c arch_default_crash_size()",
            (514, 1127, 1160)),
     Vendor(*_EL7, 0, _S390X, {"auto": "el7-s390"}, "arch/s390/include/asm/kexec.h KEXEC_AUTO_THRESHOLD",
@@ -116,25 +89,9 @@ VENDORS = (
            (362, 427, 503)),
     Vendor(*_EL9, 570, _X86, {**GENERIC_X86, "prefixed": True}, _GENERIC, (503, 570)),
     Vendor(*_EL9, 570, _ARM64, {**GENERIC_ARM64, "prefixed": True}, _GENERIC, (503, 570)),
+    # Debian prints 5.10.0 for every stable release; build 8 is 5.10.46, the first one of Debian 11.
+    Vendor("5.10.0-", "-arm64", 8, _ARM64,
+           {"after_numa": True, "cma_first": True, "sparse_first": True, "dma32": False, "early_without_dma": True},
+           "arch/arm64/mm/init.c bootmem_init(), since 5.10.22", (8,)),
 )  # fmt: skip
-
-
-def vendor_changes(arch: str, release: str) -> Iterator[Mapping[str, Any]]:
-    """Yield the fields that a distribution's kernel has otherwise, in the order in which they apply.
-
-    Args:
-        arch: Architecture.
-        release: What ``uname -r`` prints.
-    """
-    build = _build(release)
-    for vendor in VENDORS:
-        # ".el7" is not ".el7a", and Oracle's own kernels end in ".el8uek".
-        own = vendor.mark in release and not release.partition(vendor.mark)[2][:1].isalpha()
-        if own and release.startswith(vendor.version) and arch in vendor.arches and build >= vendor.build:
-            yield vendor.fields
-
-
-def _build(release: str) -> int:
-    # The first number after the dash: 147 in 4.18.0-147.el8.x86_64.
-    digits = release.partition("-")[2].partition(".")[0]
-    return int(digits) if digits.isdigit() else 0
+"""What distributions carry, in order of build."""

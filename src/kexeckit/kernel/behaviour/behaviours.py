@@ -1,0 +1,73 @@
+"""`Behaviours`: all that one kernel does, in one value, chosen before anything is derived from the machine.
+
+Source of every field: the tables of the three records. What is stated wins over the distribution, the distribution
+over mainline.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kexeckit.kernel.behaviour.fields import own_fields
+from kexeckit.kernel.behaviour.floors import floors_below
+from kexeckit.kernel.behaviour.loading import KernelBehaviour, behaviour_of
+from kexeckit.kernel.behaviour.reservation import CrashRules, crash_rules
+from kexeckit.kernel.behaviour.zones import ZoneBehaviour, zone_behaviour_of
+from kexeckit.machine.version import KernelVersion, Release
+
+NEWEST = "7.2"
+"""Where nothing names a version, the rules of this release are used, and `Behaviours.assumed` says so."""
+ASSUMED = f"no source shows the kernel's version: {NEWEST} is assumed; --kernel-version names another"
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviours:
+    """What one kernel on one architecture does.
+
+    Attributes:
+        arch: The kernel's name of the architecture.
+        version: The kernel; the assumed one where none was known.
+        loading: What it does when it loads an image.
+        zones: What it does with zones.
+        reservation: What it does with ``crashkernel=``.
+        stated: Names of the fields that the user stated, sorted.
+        assumed: What was assumed, as a sentence, or None where the version was known.
+        below: Subjects that are not modelled for this kernel, with the reason.
+    """
+
+    arch: str
+    version: KernelVersion
+    loading: KernelBehaviour
+    zones: ZoneBehaviour
+    reservation: CrashRules
+    stated: tuple[str, ...] = ()
+    assumed: str | None = None
+    below: tuple[tuple[str, str], ...] = ()
+
+    def why_not(self, subject: str) -> str | None:
+        """Say why a subject (see `floors.SUBJECTS`) is not determined for this kernel, or None."""
+        return dict(self.below).get(subject)
+
+
+def select_behaviours(arch: str, release: Release | None, stated: Mapping[str, object] | None = None) -> Behaviours:
+    """Choose what a kernel does.
+
+    Args:
+        arch: The kernel's name of the architecture.
+        release: The kernel's release; None where nothing names it.
+        stated: Fields that the user states, from `stated.parse_stated`.
+
+    Raises:
+        UsageError: The release does not begin with two numbers.
+    """
+    known = stated or {}
+    version = (release or Release(NEWEST)).version
+    return Behaviours(
+        arch,
+        version,
+        behaviour_of(version, arch=arch, stated=own_fields(KernelBehaviour, known)),
+        zone_behaviour_of(version, arch=arch, stated=own_fields(ZoneBehaviour, known)),
+        crash_rules(arch, version, stated=own_fields(CrashRules, known)),
+        tuple(sorted(known)),
+        None if release else ASSUMED,
+        tuple(floors_below(arch, version)),
+    )

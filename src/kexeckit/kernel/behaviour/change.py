@@ -1,0 +1,77 @@
+"""`Change`: the one form in which a kernel's history is written down, for loading, zones and reservation.
+
+Rules of the tables:
+    1. A table is in order of `since`; where two entries set the same field, the later entry wins.
+    2. Every entry names its source and how it was checked. A date that was not found is not written down.
+    3. Nothing here compares a release; `select` does.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Numbers = tuple[int, int, int]
+"""A release as (major, minor, patch)."""
+
+CHECKED = ("booted", "read")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one mainline release did otherwise than the one before it.
+
+    Attributes:
+        since: First mainline release that does so.
+        fields: Field of the record to its value from then on; one change may set several.
+        source: Kernel file and function.
+        checked: ``booted`` (compared with a running kernel) or ``read`` (in the source before and after).
+        arches: Architectures concerned, by the kernel's names; empty for all.
+        backports: Stable releases that took the change over; each holds for its own branch from that patch on.
+        until: First mainline release that no longer does so; None where the change stayed.
+
+    Raises:
+        ValueError: The entry contradicts itself.
+    """
+
+    since: Numbers
+    fields: Mapping[str, Any]
+    source: str
+    checked: str
+    arches: tuple[str, ...] = ()
+    backports: tuple[Numbers, ...] = ()
+    until: Numbers | None = None
+
+    def __post_init__(self) -> None:
+        if not self.fields or not self.source or self.checked not in CHECKED:
+            raise ValueError(f"a change of {self.since} lacks fields, source or a word for how it was checked")
+        if self.until is not None and self.until <= self.since:
+            raise ValueError(f"a change of {self.since} ends before it begins")
+        if any(b >= self.since for b in self.backports):
+            raise ValueError(f"a change of {self.since} has a backport to a release that has it anyway")
+        if len({b[:2] for b in self.backports}) < len(self.backports):
+            raise ValueError(f"a change of {self.since} has two backports to one branch")
+
+
+@dataclass(frozen=True, slots=True)
+class VendorChange:
+    """What a distribution's kernels do apart from their version.
+
+    Attributes:
+        version: Beginning of the release, like ``4.18.0-``; kernels of other versions are not this vendor's own.
+        mark: Text in the release, like ``.el8``.
+        build: Lowest build number (``147`` in ``4.18.0-147.el8``) that does so.
+        arches: Architectures concerned.
+        fields: Field to value.
+        source: Kernel file and function.
+        read_in: Builds in which it was read, the last one without it among them.
+        checked: ``read`` (in the source) or ``logs`` (of real machines, too).
+    """
+
+    version: str
+    mark: str
+    build: int
+    arches: tuple[str, ...]
+    fields: Mapping[str, Any]
+    source: str
+    read_in: tuple[int, ...]
+    checked: str = "read"

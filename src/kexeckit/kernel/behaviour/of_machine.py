@@ -1,0 +1,35 @@
+"""Which kernel's behaviour holds on a machine: by its release, its distribution, and what the user states."""
+
+from collections.abc import Mapping
+
+from kexeckit.errors import InputError, UsageError
+from kexeckit.kernel.behaviour.behaviours import Behaviours, select_behaviours
+from kexeckit.machine.fact import How
+from kexeckit.machine.value import Machine
+from kexeckit.machine.version import Release
+
+
+def behaviours_of(machine: Machine, stated: Mapping[str, object] | None = None) -> Behaviours:
+    """Choose what a machine's kernel does; where no source shows its version, the newest is assumed, and that is said.
+
+    Args:
+        machine: What is known.
+        stated: Fields of behaviour that the user states.
+
+    Raises:
+        InputError: No source shows the architecture; it is never assumed, because all else depends on it.
+        UsageError: What the user states is no version.
+    """
+    if not machine.arch:
+        raise InputError(machine.source, "no source shows the architecture", remedy="name it with --arch")
+    named, stable = machine.kernel.release, machine.kernel.stable
+    if not named and not stable:
+        return select_behaviours(machine.arch, None, stated)
+    release = Release(named.value if named else "", stable.value if stable else "")
+    try:
+        return select_behaviours(machine.arch, release, stated)
+    except UsageError:
+        # What a user types must be a version; what a source says may be anything.
+        if named and named.how is How.STATED and named.source == "--kernel-version":
+            raise
+        return select_behaviours(machine.arch, None, stated)
