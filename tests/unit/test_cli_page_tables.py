@@ -43,7 +43,7 @@ def test_thread_numbers_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_kernel_rule_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
-    """A partial GiB costs a page since 6.11; without 1 GiB pages each GiB does."""
+    """A partial GiB costs a page since 6.12; without 1 GiB pages each GiB does."""
     ranges = ("--range", "0-1G", "--range", "0x40000000-0x60000000", "--range", "4G-6G")
     old = document(capsys, *ranges, "--kernel-version", "6.1")
     new = document(capsys, *ranges, "--kernel-version", "6.12.107")

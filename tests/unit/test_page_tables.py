@@ -102,7 +102,7 @@ def test_counting_works_without_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_rules_of_kernels() -> None:
-    """1 GiB leaves only where used; bit 58 from 6.14 on and in its backports."""
+    """1 GiB leaves only where used; bit 58 from 6.13 on and in its backports."""
     assert kernel_rule(OLD, gbpages=True) == LeafRule(LEAF_1G)
     assert kernel_rule(NEW, gbpages=True) == LeafRule(LEAF_1G, only_full=True, upper_link=0x63 | NO_PTI_SHADOW)
     assert kernel_rule(NEW, gbpages=False).largest == LEAF_2M

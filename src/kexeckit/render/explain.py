@@ -53,6 +53,7 @@ def _change(change: Change, name: str) -> dict[str, Any]:
         "since": release_text(change.since),
         "until": release_text(change.until) if change.until else None,
         "backports": [release_text(b) for b in change.backports],
+        "reverted": [release_text(r) for r in change.reverted],
         "arches": list(change.arches),
         "source": change.source,
         "checked": change.checked,
@@ -131,7 +132,8 @@ def _dates(change: Change) -> str:
     text = release_text(change.since)
     if change.until:
         text += f", before {release_text(change.until)}"
-    return text + (f" and {', '.join(map(release_text, change.backports))}" if change.backports else "")
+    text += f" and {', '.join(map(release_text, change.backports))}" if change.backports else ""
+    return text + (f", not {', '.join(map(release_text, change.reverted))}" if change.reverted else "")
 
 
 def _vendor_text(vendor: VendorChange) -> str:

@@ -28,6 +28,7 @@ class Change:
         arches: Architectures concerned, by the kernel's names; empty for all.
         backports: Stable releases that took the change over; each holds for its own branch from that patch on.
         until: First mainline release that no longer does so; None where the change stayed.
+        reverted: Stable releases that took it back; each holds for its own branch from that patch on.
 
     Raises:
         ValueError: The entry contradicts itself.
@@ -40,6 +41,7 @@ class Change:
     arches: tuple[str, ...] = ()
     backports: tuple[Numbers, ...] = ()
     until: Numbers | None = None
+    reverted: tuple[Numbers, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.fields or not self.source or self.checked not in CHECKED:
@@ -48,8 +50,12 @@ class Change:
             raise ValueError(f"a change of {self.since} ends before it begins")
         if any(b >= self.since for b in self.backports):
             raise ValueError(f"a change of {self.since} has a backport to a release that has it anyway")
-        if len({b[:2] for b in self.backports}) < len(self.backports):
-            raise ValueError(f"a change of {self.since} has two backports to one branch")
+        for stable in (self.backports, self.reverted):
+            if len({b[:2] for b in stable}) < len(stable):
+                raise ValueError(f"a change of {self.since} names a stable branch twice")
+        carried = {*self.backports, self.since}
+        if not all(any(b[:2] == r[:2] and b < r for b in carried) for r in self.reverted):
+            raise ValueError(f"a change of {self.since} is taken back in a branch that never had it")
 
 
 @dataclass(frozen=True, slots=True)

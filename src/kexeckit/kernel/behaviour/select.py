@@ -27,10 +27,12 @@ def concerns(arches: Sequence[str], arch: str | None) -> bool:
 def has_change(version: KernelVersion, change: Change) -> bool:
     """Say whether a release has a change.
 
-    A stable branch has it from its backport's patch level on. A change that ended is gone from `until` on; what it
-    set is then what earlier changes set.
+    A stable branch has it from its backport's patch level on. A change that ended is gone from `until` on, and from a
+    branch that took it back; what it set is then what earlier changes set.
     """
     if change.until is not None and version.at_least(*change.until):
+        return False
+    if any(_carries(version, revert) for revert in change.reverted):
         return False
     return version.at_least(*change.since) or any(_carries(version, backport) for backport in change.backports)
 

@@ -62,7 +62,7 @@ CHANGES = (
     Change((5, 11, 0), {"arm64_dma": ARM64_FIRMWARE_BITS}, f"{_SIZES}, max_zone_phys()", "booted", _ARM64,
            backports=((5, 10, 22),)),
     Change((6, 6, 0), {"mirror_needs_mirror": True}, _MOVABLE, "booted"),
-    Change((6, 8, 0), {"mirror_off_in_kdump": True}, _MOVABLE, "read", backports=((6, 6, 19),)),
+    Change((6, 8, 0), {"mirror_off_in_kdump": True}, _MOVABLE, "read", backports=((6, 6, 15), (6, 7, 3))),
     Change((6, 11, 0), {"acpi_counts_as_top": True}, "arch/x86/kernel/e820.c e820__end_of_ram_pfn()", "read", _X86),
     Change((6, 11, 0), {"movable_base_rounds_up": True}, _MOVABLE, "read"),
     Change((6, 12, 0), {"arm64_dma": ARM64_FIRMWARE_LIMIT}, _SIZES, "booted", _ARM64),

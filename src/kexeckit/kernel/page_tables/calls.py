@@ -2,7 +2,7 @@
 
     pfn_mapped   [0, 1 MiB) and all RAM in whole pages, sorted and merged; RAM holes are left out
     segments     in the image's order; inside RAM they add nothing
-    EFI          since 5.3 the system table, since 6.11 its configuration table array, too
+    EFI          since 5.3 the system table, since 6.12 its configuration table array, too
     ACPI         since 5.3 "ACPI Tables", then "ACPI Non-volatile Storage"
 
 Source: arch/x86/kernel/machine_kexec_64.c, init_pgtable(), map_efi_systab(), map_acpi_tables(); arch/x86/mm/init.c,

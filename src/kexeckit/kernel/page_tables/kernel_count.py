@@ -1,6 +1,6 @@
 """How many table pages a kernel builds: a closed form for its mapping calls, in their order.
 
-Theory: two of the three rules do not depend on the order and are those of `count`. Since 6.11 a 1 GiB slot gets a leaf
+Theory: two of the three rules do not depend on the order and are those of `count`. Since 6.12 a 1 GiB slot gets a leaf
 only if the first call that touches it covers all of it; then later calls find it mapped. Otherwise it gets a page of
 2 MiB leaves. RAM is mapped first, sorted and merged, so only the first and the last slot of a range can be partial:
 

@@ -19,7 +19,7 @@ class LeafRule:
     Attributes:
         largest: Bytes of the largest leaf; every touched slot of that size gets one, rounded outwards, unless...
         only_full: ...1 GiB leaves are made only where one call covers the whole slot and the slot is empty; the rest
-            gets 2 MiB leaves, rounded outwards (6.11+).
+            gets 2 MiB leaves, rounded outwards (6.12+).
         upper_link: Bits of an entry whose slot is 512 GiB or more.
         link: Bits of an entry that points to a lower table.
     """
