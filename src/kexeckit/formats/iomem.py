@@ -56,12 +56,6 @@ def parse_iomem(text: str, source: str = "/proc/iomem") -> ResourceTree:
     return _nested([(n, _node(m, source, n)) for n, m in matches], source)
 
 
-def format_iomem(tree: ResourceTree) -> str:
-    """Write a tree as the kernel does: inclusive ends, at least eight digits, two spaces per depth."""
-    rows = (f"{'  ' * depth}{r.range.start:08x}-{r.range.last:08x} : {r.name}" for depth, r in tree.walk())
-    return "".join(row + "\n" for row in rows)
-
-
 def _matched(line: str, source: str, number: int) -> re.Match[str]:
     found = _LINE.match(line)
     if not found:
