@@ -7,9 +7,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fakes import INITRD, MIB, PAGE, build_bzimage, make_facts, make_request
+from formatters import covered, format_iomem
 from kexeckit.errors import PlanError, SystemCallError
 from kexeckit.formats.elfcorehdr import NoteRange
-from kexeckit.formats.iomem import format_iomem
 from kexeckit.memory.kind import KNOWN_KINDS, RAM, RESERVED_KERN, kind_from_e820
 from kexeckit.memory.memmap import MemoryEntry, MemoryMap
 from kexeckit.memory.range import MemRange
@@ -168,7 +168,7 @@ def test_the_capture_kernels_ram_is_the_reservation(facts: MachineFacts, old_ram
         return
     above = plan.e820.ram() - RangeSet((MemRange(0, MIB),))
     assert not above - facts.crash_memory()
-    described = facts.firmware_map.covered() | facts.crash_memory()
-    assert not plan.e820.covered() - described
+    described = covered(facts.firmware_map) | facts.crash_memory()
+    assert not covered(plan.e820) - described
     if old_ram is OldRam.RESERVED:
-        assert plan.e820.covered() == described
+        assert covered(plan.e820) == described

@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from formatters import format_iomem, format_memblock_list
 from kexeckit.formats.boot_params import EfiInfo, HandoverFields, build_boot_params, parse_boot_params
 from kexeckit.formats.e820_table import format_e820_entries, parse_e820_entries
 from kexeckit.formats.elfcorehdr import (
@@ -15,8 +16,8 @@ from kexeckit.formats.elfcorehdr import (
     parse_program_headers,
 )
 from kexeckit.formats.firmware_memmap import parse_memmap_entry
-from kexeckit.formats.iomem import format_iomem, parse_iomem
-from kexeckit.formats.memblock_debugfs import MemblockEntry, format_memblock_list, parse_memblock_list
+from kexeckit.formats.iomem import parse_iomem
+from kexeckit.formats.memblock_debugfs import MemblockEntry, parse_memblock_list
 from kexeckit.memory.memmap import MemoryMap
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.resource import ResourceTree

@@ -110,7 +110,7 @@ def test_node_ranges_in_both_forms() -> None:
 def test_efi_map(row: str) -> None:
     """Named and numbered types; the closing bracket tells how the end counts."""
     entry = efi_map(log("efi: EFI v2.70 by someone", row))[0]
-    assert (entry.range, entry.type, entry.write_back) == (MemRange(0x1000, 0x8F000), 4, True)
+    assert (entry.range, entry.type, entry.attributes & 8) == (MemRange(0x1000, 0x8F000), 4, 8)
 
 
 def test_efi_tables() -> None:

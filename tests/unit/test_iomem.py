@@ -2,8 +2,9 @@
 
 import pytest
 
+from formatters import format_iomem
 from kexeckit.errors import InputError, MaskedAddressesError
-from kexeckit.formats.iomem import format_iomem, parse_iomem
+from kexeckit.formats.iomem import parse_iomem
 from kexeckit.memory.range import MemRange
 
 TEXT = """\

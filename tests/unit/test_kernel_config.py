@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from formatters import format_kernel_config
 from kexeckit.errors import InputError
-from kexeckit.formats.kernel_config import format_kernel_config, parse_kernel_config
+from kexeckit.formats.kernel_config import parse_kernel_config
 from kexeckit.system.machine import read_machine
 from kexeckit.system.sysroot import DirectoryRoot
 

@@ -1,14 +1,12 @@
 """The image in the running kernel: cost, entries, and what the kernel refuses."""
 
 import errno
-from collections.abc import Iterator
 from dataclasses import replace
-from itertools import count
 
 import pytest
 
 from kexeckit.kernel.behaviour.loading import behaviour_of
-from kexeckit.kernel.load.kimage import DONE, image_cost, indirection_pages
+from kexeckit.kernel.load.kimage import image_cost, indirection_pages
 from kexeckit.kernel.load.kimage_check import (
     NO_LIMIT,
     X86_64_LIMIT_LA57,
@@ -17,7 +15,6 @@ from kexeckit.kernel.load.kimage_check import (
     check_kexec_load,
     check_segments,
 )
-from kexeckit.kernel.load.kimage_pages import OutOfPagesError, load_normal_image
 from kexeckit.kernel.page_tables.geometry import TablePages
 from kexeckit.machine.version import parse_kernel_version
 from kexeckit.memory.range import MemRange
@@ -35,17 +32,8 @@ def pages_of(number: int, start: int = MIB) -> MemRange:
 
 @pytest.mark.parametrize(("pages", "chain"), [(1024, 3), (510, 1), (511, 2), (1, 1)])
 def test_a_page_of_entries_holds_511(pages: int, chain: int) -> None:
-    """One entry for the destination, one per page; DONE may take the link's word."""
+    """One entry for the destination, one per page, one at the end; a link takes the last word of a page."""
     assert indirection_pages([pages_of(pages)]) == chain
-    image = load_normal_image([pages_of(pages)], count(1 << 30, 4096))
-    assert len(image.chain) == chain
-    assert list(image.entries())[-1] == DONE
-
-
-def test_empty_image_is_done_at_once() -> None:
-    """What the head of a crash image looks like."""
-    image = load_normal_image([], iter(()))
-    assert list(image.entries()) == [DONE]
 
 
 def test_cost_of_a_normal_image() -> None:
@@ -67,28 +55,6 @@ def test_cost_of_a_crash_image() -> None:
     cost = image_cost([CRASH], TablePages(pgd=1, pud=1), behaviour_of(parse_kernel_version("6.1")), crash=True)
     assert (cost.source_pages, cost.indirection_pages, cost.bytes_copied, cost.entries) == (0, 0, 0, 0)
     assert (cost.control_pages, cost.from_region) == (4, True)
-
-
-def test_page_out_of_a_destination_is_parked_until_its_turn() -> None:
-    """The allocator gives the second destination first; it becomes its own source later."""
-    given: Iterator[int] = iter([0x200000, MIB + 4096, 0x201000])
-    image = load_normal_image([pages_of(2)], given)
-    assert list(image.copies()) == [(0x201000, MIB), (MIB + 4096, MIB + 4096)]
-    assert image.moved == 0
-
-
-def test_source_moves_when_its_destination_is_handed_out() -> None:
-    """The first page's content moves into its place, and its old page serves the second."""
-    given: Iterator[int] = iter([0x200000, 0x201000, MIB])
-    image = load_normal_image([pages_of(2)], given)
-    assert list(image.copies()) == [(MIB, MIB), (0x201000, MIB + 4096)]
-    assert image.moved == 1
-
-
-def test_allocator_that_runs_dry_is_enomem() -> None:
-    """Nothing is half loaded: it is an error."""
-    with pytest.raises(OutOfPagesError, match="no free page"):
-        load_normal_image([pages_of(2)], iter([0x200000]))
 
 
 def test_good_image_is_accepted() -> None:

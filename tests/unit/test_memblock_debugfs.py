@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from formatters import format_memblock_list
 from kexeckit.errors import InputError
-from kexeckit.formats.memblock_debugfs import MemblockEntry, format_memblock_list, parse_memblock_list
+from kexeckit.formats.memblock_debugfs import MemblockEntry, parse_memblock_list
 from kexeckit.kernel.boot.memblock import Region
 from kexeckit.kernel.reservation.from_memblock import marked_regions, unmapped_regions
 from kexeckit.kernel.reservation.predict import Reservation, predict_reservation

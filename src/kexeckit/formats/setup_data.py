@@ -11,12 +11,8 @@ from dataclasses import dataclass
 
 from kexeckit.memory.units import align_up
 
-SETUP_NONE = 0
 SETUP_E820_EXT = 1
-SETUP_DTB = 2
-SETUP_PCI = 3
 SETUP_EFI = 4
-SETUP_IMA = 8
 SETUP_RNG_SEED = 9
 _HEADER = struct.Struct("<QII")
 _ALIGN = 16

@@ -123,11 +123,6 @@ class Measured:
     estimate: Estimate
     tries: tuple[Try, ...]
 
-    @property
-    def difference(self) -> float:
-        """The estimate's `least` against the smallest, in percent of that."""
-        return 100.0 * (self.estimate.least - self.smallest) / self.smallest
-
 
 def smallest(works: Callable[[int], bool], first: int, step: int, most: int = _MOST) -> int:
     """Return the smallest multiple of `step` that works: a bracket around a first guess, then halving.

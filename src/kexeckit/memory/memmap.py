@@ -71,15 +71,6 @@ class MemoryMap:
         """Return the addresses that are RAM."""
         return self.of_kind(RAM)
 
-    def covered(self) -> RangeSet:
-        """Return the addresses that any entry describes."""
-        return RangeSet(e.range for e in self.entries)
-
-    def restricted(self, to: RangeSet) -> "MemoryMap":
-        """Return the parts of the entries that lie inside `to`."""
-        parts = (MemoryEntry(r, e.kind) for e in self.entries for r in RangeSet((e.range,)) & _near(e, to))
-        return MemoryMap(tuple(parts))
-
     def without(self, gone: RangeSet) -> "MemoryMap":
         """Return the map with the addresses of `gone` described by nothing."""
         parts = (MemoryEntry(r, e.kind) for e in self.entries for r in RangeSet((e.range,)) - _near(e, gone))

@@ -39,11 +39,6 @@ def pfn_up(address: int) -> int:
     return (address + PAGE_SIZE - 1) >> PAGE_SHIFT
 
 
-def pfn_down(address: int) -> int:
-    """Page frame that holds a byte address (the kernel's PFN_DOWN)."""
-    return address >> PAGE_SHIFT
-
-
 def pages(size: int) -> int:
     """Number of 4 KiB pages that `size` bytes need."""
     return pfn_up(size)

@@ -18,7 +18,7 @@ Source: arch/x86/kernel/crash.c, crash_setup_memmap_entries(): low 1 MiB, ACPI, 
 from enum import StrEnum
 
 from kexeckit.memory.kind import RAM, RESERVED, RESERVED_KERN
-from kexeckit.memory.memmap import MemoryEntry, MemoryMap
+from kexeckit.memory.memmap import MemoryMap
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.units import MIB
@@ -69,8 +69,3 @@ def _reserved_by_kernel(facts: MachineFacts, base: MemoryMap) -> RangeSet:
         return RangeSet()
     shown = facts.resources.ranges(*_RESERVED_NAMES)
     return shown & base.ram() - RangeSet((LOW_MEMORY,))
-
-
-def entries_for_table(handed: MemoryMap) -> tuple[MemoryEntry, ...]:
-    """Return the entries in the order in which they go into the table."""
-    return handed.entries

@@ -93,16 +93,6 @@ class EfiMapEntry:
         """Say whether the firmware mirrors this memory (EFI_MEMORY_MORE_RELIABLE)."""
         return bool(self.attributes & _MORE_RELIABLE)
 
-    @property
-    def special_purpose(self) -> bool:
-        """Say whether the firmware keeps this memory for a special purpose (EFI_MEMORY_SP)."""
-        return bool(self.attributes & _SP)
-
-    @property
-    def write_back(self) -> bool:
-        """Say whether this memory can be cached write-back."""
-        return bool(self.attributes & _WB)
-
 
 def booted_by_efi(log: BootLog) -> bool:
     """Say whether EFI firmware booted this kernel."""

@@ -24,7 +24,6 @@ from kexeckit.memory.range import MemRange
 from kexeckit.memory.units import PAGE_SIZE
 
 ENTRIES_PER_PAGE = 511
-DESTINATION, INDIRECTION, DONE, SOURCE = 1, 2, 4, 8
 
 
 @dataclass(frozen=True, slots=True)

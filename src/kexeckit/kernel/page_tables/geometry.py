@@ -15,7 +15,7 @@ Source: arch/x86/include/asm/pgtable_64_types.h; arch/arm64/include/asm/pgtable-
 
 from dataclasses import dataclass
 
-from kexeckit.errors import PlanError, UsageError
+from kexeckit.errors import PlanError
 from kexeckit.memory.units import GIB, KIB, MIB, PAGE_SIZE, format_size
 
 LEVEL_NAMES = ("pte", "pmd", "pud", "p4d", "pgd")
@@ -31,7 +31,7 @@ class TableFormat:
     """The geometry of one kind of page table.
 
     Attributes:
-        levels: 3, 4 or 5 levels of tables.
+        levels: 4 or 5 levels of tables; 3 too where all addresses can be used (arm64).
         page_shift: Bits of an offset in a page: 12, 14 or 16.
         half: Whether an identity map can only use the lower half of the addresses (x86: the rest is not canonical).
     """
@@ -41,8 +41,8 @@ class TableFormat:
     half: bool = True
 
     def __post_init__(self) -> None:
-        if self.levels not in (2, 3, 4, 5):
-            raise ValueError(f"page tables have 3, 4 or 5 levels, not {self.levels}")
+        if self.levels not in ((4, 5) if self.half else (3, 4, 5)):
+            raise ValueError(f"page tables have 4 or 5 levels (arm64's 3 too), not {self.levels}")
         if self.page_shift not in (12, 14, 16):
             raise ValueError(f"pages are 4, 16 or 64 KiB, not {1 << self.page_shift} bytes")
 
@@ -88,7 +88,6 @@ class TableFormat:
 
 
 FOUR_LEVELS = TableFormat(4)
-FIVE_LEVELS = TableFormat(5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +123,3 @@ class TablePages:
     def size(self) -> int:
         """Bytes of all pages."""
         return self.total * self.page_size
-
-
-def parse_leaf(text: str) -> int:
-    """Read a leaf size: ``4K``, ``2M`` or ``1G``.
-
-    Raises:
-        UsageError: Anything else.
-    """
-    size = LEAF_SIZES.get(text.upper())
-    if size is None:
-        raise UsageError(f"{text!r} is not a leaf size; expected 4K, 2M or 1G")
-    return size

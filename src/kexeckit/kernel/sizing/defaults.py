@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from kexeckit.formats.memparse import parse_memory
 from kexeckit.memory.units import MIB, align_up
 
 
@@ -98,15 +99,18 @@ COMPUTED_DEFAULTS = (
 
 def defaults_for(arch: str, ram: int) -> list[tuple[DefaultTable, int]]:
     """Return what each distribution would reserve on a machine, with the table; RAM counts in whole 128 MiB, up."""
-    from kexeckit.formats.crashkernel_spec import RangedSize, parse_crashkernel
-
     total = align_up(ram, 128 * MIB)
-    out = []
-    for table in DEFAULT_TABLES:
-        spec = parse_crashkernel(table.spec)
-        if table.arch == arch and isinstance(spec, RangedSize):
-            out.append((table, spec.size_for(total)))
-    return out
+    return [(table, _size_in(table.spec, total)) for table in DEFAULT_TABLES if table.arch == arch]
+
+
+def _size_in(spec: str, total: int) -> int:
+    # The first range that holds `total` decides; our own tables are of that form, so nothing else is looked for.
+    for rule in spec.removeprefix("crashkernel=").split(","):
+        where, size = rule.split(":")
+        start, end = where.split("-")
+        if parse_memory(start)[0] <= total and (not end or total < parse_memory(end)[0]):
+            return parse_memory(size)[0]
+    return 0
 
 
 def computed_defaults(arch: str) -> list[ComputedDefault]:
