@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from kexeckit.system.mapping_input import read_efi_tables, read_mapping_question
+from kexeckit.system.release import stable_release
 
 from fakes import FakeMachine
 from kexeckit.cli.main import main
 from kexeckit.errors import InputError, UnavailableError
-from kexeckit.system.mapping_input import read_efi_tables, read_mapping_question
-from kexeckit.system.release import stable_release
 from kexeckit.system.sysroot import open_sysroot
 
 MIB = 1 << 20

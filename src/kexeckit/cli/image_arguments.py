@@ -3,7 +3,8 @@
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 
-from kexeckit.errors import KexeckitError, PlanError, UsageError
+from kexeckit.errors import UsageError
+from kexeckit.machine.value import Machine
 from kexeckit.plan.efi_handover import EfiHandover
 from kexeckit.plan.facts import MachineFacts
 from kexeckit.plan.load_plan import LoadPlan, LoadRequest, Syscall
@@ -19,6 +20,7 @@ class Planned:
     plan: LoadPlan
     request: LoadRequest
     facts: MachineFacts
+    machine: Machine
     root: Sysroot
 
 
@@ -89,40 +91,31 @@ def make_request(args: Namespace, running_cmdline: str) -> LoadRequest:
     )
 
 
-def make_plan(args: Namespace, syscall: Syscall) -> Planned:
-    """Collect the facts, plan, and verify.
+def make_plan(args: Namespace, syscall: Syscall, root: Sysroot | None = None) -> Planned:
+    """Read the machine, plan, and verify.
+
+    Args:
+        args: The command line.
+        syscall: The call that loads the image.
+        root: The machine's files where they are open already.
 
     Raises:
         KexeckitError: Any of its families.
     """
     from kexeckit.machine.version import parse_kernel_version
-    from kexeckit.system.collect import collect_facts
+    from kexeckit.plan.from_machine import plan_facts
+    from kexeckit.plan.make import check_arch, plan_image
+    from kexeckit.system.machine import read_machine
     from kexeckit.system.sysroot import open_sysroot
 
     if args.kernel_version:
         parse_kernel_version(args.kernel_version)
-    root = open_sysroot(args.root)
-    facts = collect_facts(root, args.arch, args.kernel_version)
-    if facts.arch != "x86_64":
-        raise PlanError(f"a plan for {facts.arch}", "only x86_64 images can be planned")
+    root = root or open_sysroot(args.root)
+    machine = read_machine(root, arch=args.arch, release=args.kernel_version, handover=True)
+    facts = plan_facts(machine)
+    check_arch(facts.arch)
     request = make_request(args, facts.cmdline)
-    return Planned(plan_image(request, facts, syscall), request, facts, root)
-
-
-def plan_image(request: LoadRequest, facts: MachineFacts, syscall: Syscall) -> LoadPlan:
-    """Make a plan and have it verified.
-
-    Raises:
-        KexeckitError: It cannot be made, or the verifier rejects it (which is a defect of kexeckit).
-    """
-    from kexeckit.plan.verify import verify
-
-    plan = _made(request, facts, syscall)
-    findings = verify(plan, request, facts)
-    if findings:
-        text = "; ".join(f"{f.invariant}: {f.text}" for f in findings)
-        raise KexeckitError(f"the verifier rejects the plan: {text}", remedy="this is a defect of kexeckit: report it")
-    return plan
+    return Planned(plan_image(request, facts, syscall), request, facts, machine, root)
 
 
 def _efi_handover(path: str) -> EfiHandover:
@@ -133,17 +126,6 @@ def _efi_handover(path: str) -> EfiHandover:
         return EfiHandover(parse_efi_memory_map(bytes(map_file(path).data), path))
     except ValueError as error:
         raise UsageError(f"--efi-map {path}: {error}") from error
-
-
-def _made(request: LoadRequest, facts: MachineFacts, syscall: Syscall) -> LoadPlan:
-    if syscall is Syscall.FILE:
-        from kexeckit.plan.file_plan import plan_file_load
-
-        return plan_file_load(request, facts)
-    from kexeckit.plan.x86_64 import plan_x86_64
-    from kexeckit.purgatory import load_purgatory
-
-    return plan_x86_64(request, facts, load_purgatory(facts.arch))
 
 
 def _port(text: str | None) -> int | None:

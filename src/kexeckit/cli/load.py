@@ -37,10 +37,11 @@ def run(args: Namespace) -> int:
     from kexeckit.system.loader import choose_syscall, may_fall_back
     from kexeckit.system.sysroot import open_sysroot
 
-    syscall, why = choose_syscall(args.syscall, open_sysroot(args.root))
+    root = open_sysroot(args.root)
+    syscall, why = choose_syscall(args.syscall, root)
     if why:
         _note(why)
-    planned = make_plan(args, syscall)
+    planned = make_plan(args, syscall, root)
     if args.if_changed and _is_loaded(planned):
         _note("nothing has changed since this image was loaded; it stays")
         return 0
@@ -56,11 +57,21 @@ def run(args: Namespace) -> int:
         if args.syscall != "auto" or syscall is Syscall.FILE or not may_fall_back(error):
             raise
         _note(f"kexec_file_load is tried, because {error}")
-        planned = make_plan(args, Syscall.FILE)
+        planned = _by_file(planned)
         _show(planned, args)
         _load(planned, args)
     _print_document(planned, args)
     return 0
+
+
+def _by_file(planned: Planned) -> Planned:
+    # The same request on the same machine, by the other call.
+    from dataclasses import replace
+
+    from kexeckit.plan.load_plan import Syscall
+    from kexeckit.plan.make import plan_image
+
+    return replace(planned, plan=plan_image(planned.request, planned.facts, Syscall.FILE))
 
 
 def _load(planned: Planned, args: Namespace) -> None:
@@ -83,10 +94,10 @@ def _is_loaded(planned: Planned) -> bool:
     from kexeckit.plan.fingerprint import is_same_image
     from kexeckit.plan.load_plan import Syscall
     from kexeckit.system.record import RECORDS, LoadRecord, read_record
-    from kexeckit.system.state import header_is_updated, read_state
+    from kexeckit.system.state import header_is_updated, state_of
 
     plan = planned.plan
-    state = read_state(planned.root)
+    state = state_of(planned.machine)
     record = read_record(RECORDS, panic=plan.panic)
     if record is None or not (state.crash if plan.panic else state.normal):
         return False
@@ -101,11 +112,10 @@ def _is_loaded(planned: Planned) -> bool:
 
 def _check_limits(planned: Planned) -> None:
     # The kernel's own checks, before it frees the old crash image.
+    from kexeckit.kernel.page_tables.from_machine import image_limits, mapping_question
     from kexeckit.plan.cost import check_plan
-    from kexeckit.system.mapping_input import read_image_limits, read_mapping_question
 
-    question = read_mapping_question(planned.root, planned.facts.arch, planned.facts.release)
-    check_plan(planned.plan, read_image_limits(planned.root, question))
+    check_plan(planned.plan, image_limits(planned.machine, mapping_question(planned.machine)))
 
 
 def _show(planned: Planned, args: Namespace) -> None:

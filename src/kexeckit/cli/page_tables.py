@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kexeckit.kernel.page_tables.cost import TableCost
+    from kexeckit.machine.value import Machine
     from kexeckit.memory.range import MemRange
 
 _LEAVES = ("4K", "2M", "1G", "kernel")
@@ -47,48 +48,41 @@ def run(args: Namespace) -> int:
 def _by_hand(args: Namespace) -> "TableCost":
     from dataclasses import replace
 
+    from kexeckit.kernel.assumed import kernel_version
+    from kexeckit.kernel.behaviour.loading import behaviour_of
     from kexeckit.kernel.page_tables.calls import MappingCalls
-    from kexeckit.kernel.page_tables.cost import cost_with_kernel, cost_with_leaf
+    from kexeckit.kernel.page_tables.cost import cost_of_linear_copy, cost_with_kernel, cost_with_leaf
+    from kexeckit.kernel.page_tables.from_machine import mapped_arch
     from kexeckit.kernel.page_tables.geometry import TableFormat
     from kexeckit.kernel.page_tables.rule import kernel_rule
     from kexeckit.memory.rangeset import RangeSet
-    from kexeckit.system.mapping_input import behaviour_named
-    from kexeckit.system.release import stable_release
-    from kexeckit.system.sysroot import open_sysroot
 
     ranges = RangeSet(parse_range(text) for text in args.range)
     form = TableFormat(args.levels or 4)
+    if args.leaf != "kernel" and not args.arch:
+        return cost_with_leaf(ranges, args.leaf, form)
+    machine = _machine(args)
+    if mapped_arch(machine) == "arm64":
+        return cost_of_linear_copy(ranges, args.leaf, form.levels)
     if args.leaf != "kernel":
         return cost_with_leaf(ranges, args.leaf, form)
-    assumed: list[str] = []
-    behaviour = behaviour_named(args.kernel_version or stable_release(open_sysroot(args.root)), assumed)
-    cost = cost_with_kernel(MappingCalls(ranges), kernel_rule(behaviour, gbpages=not args.no_gbpages), form)
-    return replace(cost, reasons=(*cost.reasons, *assumed))
+    version, newest = kernel_version(machine)
+    rule = kernel_rule(behaviour_of(version), gbpages=not args.no_gbpages)
+    return replace(cost_with_kernel(MappingCalls(ranges), rule, form), assumed=newest)
 
 
 def _of_machine(args: Namespace) -> "TableCost":
-    from dataclasses import replace
+    from kexeckit.kernel.page_tables.from_machine import answer, mapping_question
 
-    from kexeckit.kernel.page_tables.cost import cost_with_kernel, cost_with_leaf, designs_of
-    from kexeckit.kernel.page_tables.geometry import TableFormat
-    from kexeckit.kernel.page_tables.rule import kernel_rule
-    from kexeckit.memory.rangeset import RangeSet
-    from kexeckit.system.mapping_input import read_mapping_question
+    question = mapping_question(_machine(args), levels=args.levels, gbpages=False if args.no_gbpages else None)
+    return answer(question, args.leaf)
+
+
+def _machine(args: Namespace) -> "Machine":
+    from kexeckit.system.machine import read_machine
     from kexeckit.system.sysroot import open_sysroot
 
-    question = read_mapping_question(open_sysroot(args.root), args.arch, args.kernel_version)
-    if question.arch in ("aarch64", "arm64"):
-        from kexeckit.kernel.page_tables.cost import cost_of_linear_copy
-
-        return cost_of_linear_copy(question.resources.ram(), args.leaf, args.levels or 4)
-    form = TableFormat(args.levels or question.levels)
-    rule = kernel_rule(question.behaviour, gbpages=question.gbpages and not args.no_gbpages)
-    if args.leaf == "kernel":
-        cost = cost_with_kernel(question.calls, rule, form)
-    else:
-        cost = cost_with_leaf(RangeSet(question.calls.in_order), args.leaf, form)
-    designs = designs_of(question.calls, question.crash, rule, form)
-    return replace(cost, reasons=(*cost.reasons, *question.assumed), designs=designs)
+    return read_machine(open_sysroot(args.root), arch=args.arch, release=args.kernel_version, handover=True)
 
 
 def parse_range(text: str) -> "MemRange":

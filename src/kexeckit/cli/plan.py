@@ -44,14 +44,16 @@ def run(args: Namespace) -> int:
     from kexeckit.plan.load_plan import Syscall
 
     planned = make_plan(args, Syscall(args.syscall))
-    cost = _cost(planned, args.kernel_version) if args.page_tables else None
-    effects = _effects(planned, args.after)
+    effects, newest = _effects(planned, args.after)
+    if newest:
+        planned = _assuming(planned, newest)
+    cost = _cost(planned) if args.page_tables else None
     if args.json:
         print_document(_document(planned, cost, effects))
         return 0
     _print(planned, cost, effects)
     if planned.plan.panic and not cost:
-        _print_taken(planned, args.kernel_version)
+        _print_taken(planned)
     print_warnings(planned.plan.warnings)
     return 0
 
@@ -87,34 +89,40 @@ def _print(planned: "Planned", cost: "PlanCost | None", effects: "list[HotplugEf
         print_text("\n" + render_hotplug(effects))
 
 
-def _print_taken(planned: "Planned", release: str | None) -> None:
+def _print_taken(planned: "Planned") -> None:
     # Who sizes a reservation wants to know what kexec itself takes out of it; the rest is behind --page-tables.
     from kexeckit.cli.output import print_text
     from kexeckit.errors import KexeckitError
     from kexeckit.render.plan_cost import render_taken
 
     try:
-        print_text("\n" + render_taken(_cost(planned, release)))
+        print_text("\n" + render_taken(_cost(planned)))
     except KexeckitError as error:
         print_text(f"\nwhat page tables take out of the crash reservation is not determined: {error}")
 
 
-def _cost(planned: "Planned", release: str | None) -> "PlanCost":
-    from kexeckit.plan.cost import cost_of_plan
-    from kexeckit.system.mapping_input import mapping_rules, read_mapping_question
+def _cost(planned: "Planned") -> "PlanCost":
+    from kexeckit.kernel.page_tables.from_machine import mapping_question
+    from kexeckit.plan.cost import cost_of_plan, mapping_rules
 
-    # Not the release that uname prints: a stable kernel's rules follow from what it was made of.
-    question = read_mapping_question(planned.root, planned.facts.arch, release)
-    return cost_of_plan(planned.plan, mapping_rules(question))
+    return cost_of_plan(planned.plan, mapping_rules(mapping_question(planned.machine)))
 
 
-def _effects(planned: "Planned", events: list[str]) -> "list[HotplugEffect]":
+def _effects(planned: "Planned", events: list[str]) -> "tuple[list[HotplugEffect], tuple[str, ...]]":
+    # What events do, and what of the kernel is assumed for that.
     if not events:
-        return []
+        return [], ()
+    from kexeckit.kernel.assumed import kernel_version
     from kexeckit.kernel.behaviour.loading import behaviour_of
-    from kexeckit.machine.version import parse_kernel_version
     from kexeckit.plan.hotplug import effect_of, parse_event
-    from kexeckit.system.mapping_input import NEWEST
 
-    behaviour = behaviour_of(parse_kernel_version(planned.facts.release or NEWEST))
-    return [effect_of(parse_event(e), planned.plan, planned.facts, behaviour) for e in events]
+    version, newest = kernel_version(planned.machine)
+    behaviour = behaviour_of(version)
+    return [effect_of(parse_event(e), planned.plan, planned.facts, behaviour) for e in events], newest
+
+
+def _assuming(planned: "Planned", newest: tuple[str, ...]) -> "Planned":
+    from dataclasses import replace
+
+    said = tuple(dict.fromkeys((*planned.plan.assumed, *newest)))
+    return replace(planned, plan=replace(planned.plan, assumed=said))

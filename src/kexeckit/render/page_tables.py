@@ -22,6 +22,7 @@ def page_tables_document(cost: TableCost) -> dict[str, Any]:
         "pages": _by_level(cost.pages),
         "bytes": cost.pages.size,
         "reasons": list(cost.reasons),
+        "assumed": list(cost.assumed),
         "designs": [_design_document(d) for d in cost.designs],
     }
 
@@ -36,6 +37,8 @@ def render_page_tables(cost: TableCost) -> str:
         render_table(("table", "pages", "size"), rows, _RIGHT),
         "reasons:\n" + indented("\n".join(cost.reasons)),
     ]
+    if cost.assumed:
+        parts.append("assumed:\n" + indented("\n".join(cost.assumed)))
     if cost.designs:
         parts.append("designs:\n" + indented(render_designs(cost.designs)))
     return "\n\n".join(parts)
