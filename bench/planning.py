@@ -20,8 +20,8 @@ APPEND = "console=ttyS0 root=/dev/vda1 ro"
 # What a plan imports.
 STANDARD = "argparse, dataclasses, enum, errno, hashlib, mmap, re, struct, typing"
 OURS = (
-    "kexeckit.cli.main, kexeckit.cli.image_arguments, kexeckit.system.collect, kexeckit.system.files, "
-    "kexeckit.plan.x86_64, kexeckit.plan.verify, kexeckit.render.plan"
+    "kexeckit.cli.main, kexeckit.cli.image_arguments, kexeckit.system.machine, kexeckit.system.files, "
+    "kexeckit.plan.from_machine, kexeckit.plan.make, kexeckit.plan.x86_64, kexeckit.plan.verify, kexeckit.render.plan"
 )
 HEAD = f"{'':28}{'wall':>9}{'fastest':>11}{'user+sys':>11}{'peak memory':>14}"
 

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fakes import INITRD, FakeImage, FakeKernel, FakeMachine, LiveRoot, build_bzimage
-from kexeckit.cli.image_arguments import plan_image
 from kexeckit.cli.live import replan
+from kexeckit.plan.from_machine import plan_facts
 from kexeckit.plan.load_plan import LoadPlan, LoadRequest, Syscall
-from kexeckit.system.collect import collect_facts
+from kexeckit.plan.make import plan_image
 from kexeckit.system.files import map_file
 from kexeckit.system.loader import Loader
+from kexeckit.system.machine import read_machine
 from kexeckit.system.record import LoadRecord, read_record
 
 LOAD, FILE = Syscall.LOAD, Syscall.FILE
@@ -40,7 +41,8 @@ class Bench:
             panic=panic,
             rng_seed=b"S" * 32,
         )
-        return plan_image(request, collect_facts(self.loader.root, "x86_64", "6.1.0"), syscall), request
+        machine = read_machine(self.loader.root, arch="x86_64", release="6.1.0", handover=True)
+        return plan_image(request, plan_facts(machine), syscall), request
 
     def load(self, which: str, syscall: Syscall = LOAD, *, panic: bool = True) -> None:
         """Plan and load."""

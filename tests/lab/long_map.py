@@ -7,17 +7,18 @@ import json
 import os
 from dataclasses import replace
 
-from kexeckit.cli.image_arguments import plan_image
 from kexeckit.memory.kind import PMEM, PRAM, RESERVED, SOFT_RESERVED, UNUSABLE, kind_from_e820
 from kexeckit.memory.memmap import MemoryMap
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.units import MIB
+from kexeckit.plan.from_machine import plan_facts
 from kexeckit.plan.load_plan import LoadRequest, Syscall
+from kexeckit.plan.make import plan_image
 from kexeckit.render.plan import plan_document
-from kexeckit.system.collect import collect_facts
 from kexeckit.system.files import map_file
 from kexeckit.system.kexec import LinuxKernel
+from kexeckit.system.machine import read_machine
 from kexeckit.system.sysroot import open_sysroot
 
 _KINDS = (RESERVED, UNUSABLE, RESERVED, kind_from_e820(77), RESERVED, SOFT_RESERVED, RESERVED, PRAM, RESERVED, PMEM)
@@ -33,7 +34,7 @@ def _cut(firmware: MemoryMap) -> MemoryMap:
 
 def main() -> None:
     """Plan, load, print the plan."""
-    facts = collect_facts(open_sysroot(None))
+    facts = plan_facts(read_machine(open_sysroot(None), handover=True))
     facts = replace(facts, firmware_map=_cut(facts.firmware_map))
     request = LoadRequest(map_file("/boot/vmlinuz"), map_file("/boot/initrd"), "console=ttyS0", rng_seed=os.urandom(32))
     plan = plan_image(request, facts, Syscall.LOAD)

@@ -13,7 +13,9 @@ SOURCES = {m.name: m for m in modules("src")}
 PLAN_PATH = (
     "kexeckit.cli.main",
     "kexeckit.cli.image_arguments",
-    "kexeckit.system.collect",
+    "kexeckit.system.machine",
+    "kexeckit.plan.from_machine",
+    "kexeckit.plan.make",
     "kexeckit.system.files",
     "kexeckit.purgatory",
     "kexeckit.plan.x86_64",

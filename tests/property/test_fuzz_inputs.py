@@ -25,10 +25,11 @@ from kexeckit.formats.elfcorehdr import loads_of, parse_program_headers
 from kexeckit.formats.iomem import parse_iomem
 from kexeckit.formats.magic import describe_magic
 from kexeckit.plan.file_plan import plan_file_load
+from kexeckit.plan.from_machine import plan_facts
 from kexeckit.plan.verify import verify
 from kexeckit.plan.x86_64 import plan_x86_64
 from kexeckit.purgatory import load_purgatory
-from kexeckit.system.collect import collect_facts
+from kexeckit.system.machine import read_machine
 from kexeckit.system.sysroot import open_sysroot
 from kexeckit.system.text import decode_text
 
@@ -179,7 +180,7 @@ def test_captures_with_junk_in_any_file(files: dict[str, bytes | None], panic: b
         root = machine.write(Path(folder))
 
         def act() -> None:
-            facts = collect_facts(open_sysroot(str(root)))
+            facts = plan_facts(read_machine(open_sysroot(str(root)), handover=True))
             request = make_request(panic=panic)
             if facts.arch == "x86_64":
                 survives(lambda: plan_x86_64(request, facts, PURGATORY))
@@ -212,7 +213,7 @@ def test_junk_tars(mode: str, data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
         at = Path(folder, "capture.tar")
         at.write_bytes(junk)
-        survives(lambda: collect_facts(open_sysroot(str(at))))
+        survives(lambda: plan_facts(read_machine(open_sysroot(str(at)), handover=True)))
 
 
 @given(

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
+from kexeckit.system.mapping_input import read_efi_tables, read_mapping_question
+from kexeckit.system.release import stable_release
 
 from documents import checked
 from fakes import FakeMachine
 from kexeckit.cli.main import main
 from kexeckit.errors import InputError, UnavailableError
-from kexeckit.system.mapping_input import read_efi_tables, read_mapping_question
-from kexeckit.system.release import stable_release
 from kexeckit.system.sysroot import open_sysroot
 
 MIB = 1 << 20

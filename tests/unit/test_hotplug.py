@@ -9,20 +9,21 @@ from fakes import INITRD, FakeMachine, build_bzimage
 from kexeckit.errors import PlanError, SystemCallError, UsageError
 from kexeckit.kernel.behaviour.loading import behaviour_of
 from kexeckit.kernel.load.kimage_check import ImageLimits
+from kexeckit.kernel.page_tables.from_machine import image_limits, mapping_question
 from kexeckit.machine.version import parse_kernel_version
 from kexeckit.memory.range import MemRange
-from kexeckit.plan.cost import MappingRules, check_plan, cost_of_plan, refusal_of
+from kexeckit.plan.cost import MappingRules, check_plan, cost_of_plan, mapping_rules, refusal_of
 from kexeckit.plan.facts import MachineFacts
 from kexeckit.plan.file_plan import plan_file_load
 from kexeckit.plan.fingerprint import fingerprint, is_same_image
+from kexeckit.plan.from_machine import plan_facts
 from kexeckit.plan.hotplug import HotplugEvent, Verdict, effect_of, parse_event
 from kexeckit.plan.load_plan import LoadPlan, LoadRequest, NamedContent, Syscall
 from kexeckit.plan.x86_64 import plan_x86_64
 from kexeckit.purgatory import load_purgatory
 from kexeckit.render.hotplug import hotplug_document, render_hotplug
 from kexeckit.render.plan_cost import cost_document, render_cost
-from kexeckit.system.collect import collect_facts
-from kexeckit.system.mapping_input import mapping_rules, read_image_limits, read_mapping_question
+from kexeckit.system.machine import read_machine
 from kexeckit.system.state import header_is_updated
 from kexeckit.system.sysroot import Sysroot, open_sysroot
 
@@ -47,7 +48,7 @@ def root(tmp_path: Path) -> Sysroot:
 @pytest.fixture
 def facts(root: Sysroot) -> MachineFacts:
     """The same, collected."""
-    return collect_facts(root)
+    return plan_facts(read_machine(root, handover=True))
 
 
 def request(*, panic: bool, seed: bytes = b"", append: str = "a") -> LoadRequest:
@@ -179,7 +180,7 @@ def test_kernel_says_whether_it_updates_the_header(root: Sysroot, tmp_path: Path
 
 def rules_of(root: Sysroot) -> MappingRules:
     """How the fake machine maps."""
-    return mapping_rules(read_mapping_question(root))
+    return mapping_rules(mapping_question(read_machine(root, handover=True)))
 
 
 def test_cost_of_a_crash_image_comes_out_of_the_reservation(root: Sysroot, facts: MachineFacts) -> None:
@@ -210,7 +211,8 @@ def test_cost_of_a_normal_image_is_free_memory_and_copying(root: Sysroot, facts:
 
 def test_limits_are_read_and_held(root: Sysroot, facts: MachineFacts) -> None:
     """A good plan passes; on a machine with too little memory it is refused as the kernel would."""
-    limits = read_image_limits(root, read_mapping_question(root))
+    machine = read_machine(root, handover=True)
+    limits = image_limits(machine, mapping_question(machine))
     assert limits.total_pages == 1_000_000
     for syscall in (Syscall.LOAD, Syscall.FILE):
         plan = planned(facts, syscall, panic=True)

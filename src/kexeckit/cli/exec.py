@@ -25,11 +25,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Show what is loaded, ask, and go."""
-    from kexeckit.cli.live import live_loader, require_live
+    from kexeckit.cli.live import live_loader, require_live, running_arch
     from kexeckit.cli.output import one_line
     from kexeckit.errors import UnavailableError
     from kexeckit.system.record import RECORDS, read_record
-    from kexeckit.system.release import read_arch
     from kexeckit.system.state import read_state
     from kexeckit.system.sysroot import open_sysroot
 
@@ -49,7 +48,7 @@ def run(args: Namespace) -> int:
         return 0 if args.dry_run else 1
     if orderly:
         _hand_to_systemd()
-    live_loader(root, args.arch or read_arch(root)).execute()
+    live_loader(root, running_arch(args.arch)).execute()
     return 0
 
 

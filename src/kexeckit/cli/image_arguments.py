@@ -2,9 +2,11 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from kexeckit.errors import DefectError, InputError, PlanError, UsageError
+from kexeckit.errors import InputError, UsageError
+from kexeckit.kernel.behaviour.behaviours import Behaviours
+from kexeckit.machine.value import Machine
 from kexeckit.plan.efi_handover import EfiHandover
 from kexeckit.plan.facts import MachineFacts
 from kexeckit.plan.load_plan import LoadPlan, LoadRequest, Syscall
@@ -22,6 +24,8 @@ class Planned:
     plan: LoadPlan
     request: LoadRequest
     facts: MachineFacts
+    machine: Machine
+    behaviours: Behaviours
     root: Sysroot
 
 
@@ -90,47 +94,36 @@ def make_request(args: Namespace, running_cmdline: str) -> LoadRequest:
     )
 
 
-def make_plan(args: Namespace, syscall: Syscall, stated: Mapping[str, object] | None = None) -> Planned:
-    """Collect the facts, plan, and verify.
+def make_plan(
+    args: Namespace, syscall: Syscall, root: Sysroot | None = None, stated: Mapping[str, object] | None = None
+) -> Planned:
+    """Read the machine, plan, and verify.
 
     Args:
         args: The command line.
-        syscall: Which system call the plan is for.
+        syscall: The call that loads the image.
+        root: The machine's files where they are open already.
         stated: Fields of the kernel's behaviour that the user states, with their values.
 
     Raises:
         KexeckitError: Any of its families.
     """
+    from kexeckit.kernel.behaviour.of_machine import behaviours_of
     from kexeckit.machine.version import parse_kernel_version
-    from kexeckit.system.collect import collect_facts
+    from kexeckit.plan.from_machine import plan_facts
+    from kexeckit.plan.make import check_arch, plan_image
+    from kexeckit.system.machine import read_machine
     from kexeckit.system.sysroot import open_sysroot
 
     if args.kernel_version:
         parse_kernel_version(args.kernel_version)
-    root = open_sysroot(args.root)
-    facts = replace(collect_facts(root, args.arch, args.kernel_version), stated=stated or {})
-    if facts.arch != "x86_64":
-        raise PlanError(f"a plan for {facts.arch}", "only x86_64 images can be planned")
+    root = root or open_sysroot(args.root)
+    machine = read_machine(root, arch=args.arch, release=args.kernel_version, handover=True)
+    behaviours = behaviours_of(machine, stated)
+    facts = plan_facts(machine, behaviours)
+    check_arch(facts.arch)
     request = make_request(args, facts.cmdline)
-    return Planned(plan_image(request, facts, syscall), request, facts, root)
-
-
-def plan_image(request: LoadRequest, facts: MachineFacts, syscall: Syscall) -> LoadPlan:
-    """Make a plan and have it verified.
-
-    Raises:
-        KexeckitError: It cannot be made.
-        DefectError: The verifier rejects it.
-    """
-    from kexeckit.plan.verify import verify
-
-    plan = _made(request, facts, syscall)
-    findings = verify(plan, request, facts)
-    if findings:
-        text = "; ".join(f"{f.invariant}: {f.text}" for f in findings)
-        remedy = "this is a defect of kexeckit: report it with the command and a capture of the machine"
-        raise DefectError(f"the verifier rejects the plan: {text}", remedy=remedy)
-    return plan
+    return Planned(plan_image(request, facts, syscall), request, facts, machine, behaviours, root)
 
 
 def _efi_handover(path: str) -> EfiHandover:
@@ -141,17 +134,6 @@ def _efi_handover(path: str) -> EfiHandover:
         return EfiHandover(parse_efi_memory_map(bytes(map_file(path).data), path))
     except ValueError as error:
         raise InputError(path, str(error), expected="a map without boot and runtime services") from error
-
-
-def _made(request: LoadRequest, facts: MachineFacts, syscall: Syscall) -> LoadPlan:
-    if syscall is Syscall.FILE:
-        from kexeckit.plan.file_plan import plan_file_load
-
-        return plan_file_load(request, facts)
-    from kexeckit.plan.x86_64 import plan_x86_64
-    from kexeckit.purgatory import load_purgatory
-
-    return plan_x86_64(request, facts, load_purgatory(facts.arch))
 
 
 def _port(text: str | None) -> int | None:

@@ -17,8 +17,21 @@ def require_live(root: Sysroot, verb: str) -> None:
         raise UsageError(f"{verb} changes the running machine; with --root only --dry-run is possible")
 
 
+def running_arch(stated: str | None) -> str:
+    """Return the kernel's name of the running machine's architecture, or of the one that the user states.
+
+    Raises:
+        UsageError: Nobody calls an architecture so.
+    """
+    import os
+
+    from kexeckit.machine.arch import kernel_arch, stated_arch
+
+    return stated_arch(stated) if stated else kernel_arch(os.uname().machine)
+
+
 def live_loader(root: Sysroot, arch: str) -> Loader:
-    """Return a loader for the running machine."""
+    """Return a loader for the running machine; `arch` is the kernel's name of its architecture."""
     from kexeckit.system.kexec import LinuxKernel
 
     return Loader(LinuxKernel(arch), root, RECORDS, lambda record: replan(record, root, arch))
@@ -33,11 +46,13 @@ def replan(record: LoadRecord, root: Sysroot, arch: str) -> tuple[LoadPlan, Load
     """
     import os
 
-    from kexeckit.cli.image_arguments import SEED_SIZE, plan_image
+    from kexeckit.cli.image_arguments import SEED_SIZE
+    from kexeckit.plan.from_machine import plan_facts
     from kexeckit.plan.handover import OldRam
+    from kexeckit.plan.make import plan_image
     from kexeckit.purgatory import OnDamage
-    from kexeckit.system.collect import collect_facts
     from kexeckit.system.files import map_file
+    from kexeckit.system.machine import read_machine
 
     if record.efi_map:
         raise PlanError("the old image", "it was loaded with --efi-map, whose content is not recorded")
@@ -52,7 +67,8 @@ def replan(record: LoadRecord, root: Sysroot, arch: str) -> tuple[LoadPlan, Load
         serial_port=record.serial_port,
         spin=record.spin,
     )
-    plan = plan_image(request, collect_facts(root, arch), Syscall(record.syscall))
+    facts = plan_facts(read_machine(root, arch=arch, handover=True))
+    plan = plan_image(request, facts, Syscall(record.syscall))
     again = LoadRecord.of(plan, request)
     digests = ("kernel_sha256", record.kernel), ("setup_sha256", record.kernel), ("initrd_sha256", record.initrd)
     for name, path in digests:

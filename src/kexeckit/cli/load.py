@@ -40,12 +40,13 @@ def run(args: Namespace) -> int:
 
     if args.syscall == "file":
         refuse_unused(args, OF_OUR_SEGMENTS, "kexec_file_load")
-    syscall, why = choose_syscall(args.syscall, open_sysroot(args.root))
+    root = open_sysroot(args.root)
+    syscall, why = choose_syscall(args.syscall, root)
     if why:
         _note(why)
     if args.syscall == "auto" and syscall is Syscall.FILE:
         _note_unused(args)
-    planned = make_plan(args, syscall)
+    planned = make_plan(args, syscall, root)
     if args.if_changed and _is_loaded(planned):
         _note("nothing has changed since this image was loaded; it stays")
         return 0
@@ -62,11 +63,21 @@ def run(args: Namespace) -> int:
             raise
         _note(f"kexec_file_load is tried, because {error}")
         _note_unused(args)
-        planned = make_plan(args, Syscall.FILE)
+        planned = _by_file(planned)
         _show(planned, args)
         _load(planned, args)
     _print_document(planned, args)
     return 0
+
+
+def _by_file(planned: Planned) -> Planned:
+    # The same request on the same machine, by the other call.
+    from dataclasses import replace
+
+    from kexeckit.plan.load_plan import Syscall
+    from kexeckit.plan.make import plan_image
+
+    return replace(planned, plan=plan_image(planned.request, planned.facts, Syscall.FILE))
 
 
 def _load(planned: Planned, args: Namespace) -> None:
@@ -89,10 +100,10 @@ def _is_loaded(planned: Planned) -> bool:
     from kexeckit.plan.fingerprint import is_same_image
     from kexeckit.plan.load_plan import Syscall
     from kexeckit.system.record import RECORDS, LoadRecord, read_record
-    from kexeckit.system.state import header_is_updated, read_state
+    from kexeckit.system.state import header_is_updated, state_of
 
     plan = planned.plan
-    state = read_state(planned.root)
+    state = state_of(planned.machine)
     record = read_record(RECORDS, panic=plan.panic)
     if record is None or not (state.crash if plan.panic else state.normal):
         return False
@@ -107,11 +118,10 @@ def _is_loaded(planned: Planned) -> bool:
 
 def _check_limits(planned: Planned) -> None:
     # The kernel's own checks, before it frees the old crash image.
+    from kexeckit.kernel.page_tables.from_machine import image_limits, mapping_question
     from kexeckit.plan.cost import check_plan
-    from kexeckit.system.mapping_input import read_image_limits, read_mapping_question
 
-    question = read_mapping_question(planned.root, planned.facts.arch, planned.facts.release)
-    check_plan(planned.plan, read_image_limits(planned.root, question))
+    check_plan(planned.plan, image_limits(planned.machine, mapping_question(planned.machine, planned.behaviours)))
 
 
 def _show(planned: Planned, args: Namespace) -> None:

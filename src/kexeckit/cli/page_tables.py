@@ -12,6 +12,7 @@ from kexeckit.cli.behaviour_arguments import add_behaviour_arguments, read_state
 
 if TYPE_CHECKING:
     from kexeckit.kernel.page_tables.cost import TableCost, UnknownCost
+    from kexeckit.machine.value import Machine
     from kexeckit.memory.range import MemRange
 
 _LEAVES = ("4K", "2M", "1G", "kernel")
@@ -54,65 +55,55 @@ def _by_hand(args: Namespace) -> "tuple[TableCost | UnknownCost, bool]":
     from dataclasses import replace
 
     from kexeckit.cli.parser import refuse_unused
+    from kexeckit.kernel.behaviour.floors import PAGE_TABLES
+    from kexeckit.kernel.behaviour.of_machine import behaviours_of
     from kexeckit.kernel.page_tables.calls import MappingCalls
-    from kexeckit.kernel.page_tables.cost import UnknownCost, cost_of_linear_copy, cost_with_kernel, cost_with_leaf
+    from kexeckit.kernel.page_tables.cost import UnknownCost, cost_with_leaf
+    from kexeckit.kernel.page_tables.from_machine import MappingQuestion, answer, mapped_arch
     from kexeckit.kernel.page_tables.geometry import TableFormat
-    from kexeckit.kernel.page_tables.rule import kernel_rule
     from kexeckit.memory.rangeset import RangeSet
-    from kexeckit.system.mapping_input import KernelWanted, behaviour_named
-    from kexeckit.system.release import stable_release
-    from kexeckit.system.sysroot import open_sysroot
+    from kexeckit.memory.resource import SYSTEM_RAM, Resource, ResourceTree
 
     ranges = RangeSet(parse_range(text) for text in args.range)
-    form = TableFormat(args.levels or 4)
-    refuse_unused(args, ("arch",), "--range")
-    if args.leaf != "kernel":
+    levels = args.levels or 4
+    if args.leaf != "kernel" and not args.arch:
         refuse_unused(args, ("root", "kernel_version", "no_gbpages"), f"--range with --leaf {args.leaf}")
-        return cost_with_leaf(ranges, args.leaf, form), True
+        return cost_with_leaf(ranges, args.leaf, TableFormat(levels)), True
     if args.kernel_version:
         refuse_unused(args, ("root",), "--range with --kernel-version")
-    assumed: list[str] = []
-    arch = args.arch or "x86_64"
-    release = "" if args.kernel_version else stable_release(open_sysroot(args.root))
-    wanted = KernelWanted(arch, args.kernel_version, read_stated(args, "loading"))
-    behaviour, below = behaviour_named(arch, release, wanted, assumed)
-    if below:
-        return UnknownCost(args.leaf, form.levels, below), True
-    if arch in ("aarch64", "arm64"):
-        cost = cost_of_linear_copy(ranges, args.leaf, form.levels, copied=behaviour.linear_map_copied)
-        return replace(cost, reasons=(*cost.reasons, *assumed)), True
-    cost = cost_with_kernel(MappingCalls(ranges), kernel_rule(behaviour, gbpages=not args.no_gbpages), form)
-    return replace(cost, reasons=(*cost.reasons, *assumed)), True
+    machine = _machine(args)
+    kernel = behaviours_of(machine, read_stated(args, "loading"))
+    question = MappingQuestion(
+        mapped_arch(machine),
+        ResourceTree(tuple(Resource(r, SYSTEM_RAM) for r in ranges)),
+        MappingCalls(ranges),
+        kernel.loading,
+        levels,
+        not args.no_gbpages,
+        kernel.assumptions,
+        kernel.why_not(PAGE_TABLES),
+    )
+    cost = answer(question, args.leaf)
+    return (cost if isinstance(cost, UnknownCost) else replace(cost, designs=())), True
 
 
 def _of_machine(args: Namespace) -> "tuple[TableCost | UnknownCost, bool]":
-    from dataclasses import replace
+    from kexeckit.kernel.behaviour.of_machine import behaviours_of
+    from kexeckit.kernel.page_tables.from_machine import answer, mapping_question
 
-    from kexeckit.kernel.page_tables.cost import UnknownCost, cost_with_kernel, cost_with_leaf, designs_of
-    from kexeckit.kernel.page_tables.geometry import TableFormat
-    from kexeckit.kernel.page_tables.rule import kernel_rule
-    from kexeckit.memory.rangeset import RangeSet
-    from kexeckit.system.mapping_input import read_mapping_question
+    machine = _machine(args)
+    kernel = behaviours_of(machine, read_stated(args, "loading"))
+    gbpages = False if args.no_gbpages else None
+    question = mapping_question(machine, kernel, levels=args.levels, gbpages=gbpages)
+    # Ranges at unknown places are mapped, too: what is shown is the least that it can be.
+    return answer(question, args.leaf), not question.calls.not_determined
+
+
+def _machine(args: Namespace) -> "Machine":
+    from kexeckit.system.machine import read_machine
     from kexeckit.system.sysroot import open_sysroot
 
-    stated = read_stated(args, "loading")
-    question = read_mapping_question(open_sysroot(args.root), args.arch, args.kernel_version, stated)
-    if question.below and (args.leaf == "kernel" or question.arch != "x86_64"):
-        return UnknownCost(args.leaf, args.levels or question.levels, question.below), True
-    if question.arch in ("aarch64", "arm64"):
-        from kexeckit.kernel.page_tables.cost import cost_of_linear_copy
-
-        copied = question.behaviour.linear_map_copied
-        return cost_of_linear_copy(question.resources.ram(), args.leaf, args.levels or 4, copied=copied), True
-    form = TableFormat(args.levels or question.levels)
-    rule = kernel_rule(question.behaviour, gbpages=question.gbpages and not args.no_gbpages)
-    if args.leaf == "kernel":
-        cost = cost_with_kernel(question.calls, rule, form)
-    else:
-        cost = cost_with_leaf(RangeSet(question.calls.in_order), args.leaf, form)
-    designs = designs_of(question.calls, question.crash, rule, form)
-    # Ranges at unknown places are mapped, too: what is shown is the least that it can be.
-    return replace(cost, reasons=(*cost.reasons, *question.assumed), designs=designs), not question.calls.not_determined
+    return read_machine(open_sysroot(args.root), arch=args.arch, release=args.kernel_version, handover=True)
 
 
 def parse_range(text: str) -> "MemRange":

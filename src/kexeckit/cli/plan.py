@@ -49,16 +49,18 @@ def run(args: Namespace) -> int:
 
     if args.syscall == "file":
         refuse_unused(args, OF_OUR_SEGMENTS, "kexec_file_load")
-    planned = make_plan(args, Syscall(args.syscall), read_stated(args, "loading"))
-    cost, unknown = _known_cost(planned, args.kernel_version) if args.page_tables else (None, ())
+    planned = make_plan(args, Syscall(args.syscall), stated=read_stated(args, "loading"))
     effects = _effects(planned, args.after)
+    if effects and planned.behaviours.assumed:
+        planned = _assuming(planned, planned.behaviours.assumptions)
+    cost, unknown = _known_cost(planned) if args.page_tables else (None, ())
     if args.json:
         print_document(_document(planned, cost, effects))
         print_warnings(unknown)
         return 0
     _print(planned, cost, effects)
     if planned.plan.panic and not cost and not unknown:
-        _print_taken(planned, args.kernel_version)
+        _print_taken(planned)
     print_warnings((*planned.plan.warnings, *unknown))
     return 0
 
@@ -94,35 +96,34 @@ def _print(planned: "Planned", cost: "PlanCost | None", effects: "list[HotplugEf
         print_text("\n" + render_hotplug(effects))
 
 
-def _print_taken(planned: "Planned", release: str | None) -> None:
+def _print_taken(planned: "Planned") -> None:
     # Who sizes a reservation wants to know what kexec itself takes out of it; the rest is behind --page-tables.
     from kexeckit.cli.output import print_text
     from kexeckit.errors import KexeckitError
     from kexeckit.render.plan_cost import render_taken
 
     try:
-        print_text("\n" + render_taken(_cost(planned, release)))
+        print_text("\n" + render_taken(_cost(planned)))
     except KexeckitError as error:
         print_text(f"\nwhat page tables take out of the crash reservation is not determined: {error}")
 
 
-def _known_cost(planned: "Planned", release: str | None) -> "tuple[PlanCost | None, tuple[str, ...]]":
+def _known_cost(planned: "Planned") -> "tuple[PlanCost | None, tuple[str, ...]]":
     # The plan itself stands, whether or not its cost is known.
     from kexeckit.errors import NotDeterminedError
 
     try:
-        return _cost(planned, release), ()
+        return _cost(planned), ()
     except NotDeterminedError as error:
         return None, (str(error),)
 
 
-def _cost(planned: "Planned", release: str | None) -> "PlanCost":
+def _cost(planned: "Planned") -> "PlanCost":
     from kexeckit.errors import NotDeterminedError
-    from kexeckit.plan.cost import cost_of_plan
-    from kexeckit.system.mapping_input import mapping_rules, read_mapping_question
+    from kexeckit.kernel.page_tables.from_machine import mapping_question
+    from kexeckit.plan.cost import cost_of_plan, mapping_rules
 
-    # Not the release that uname prints: a stable kernel's rules follow from what it was made of.
-    question = read_mapping_question(planned.root, planned.facts.arch, release, planned.facts.stated)
+    question = mapping_question(planned.machine, planned.behaviours)
     if question.below:
         raise NotDeterminedError("the cost of page tables", question.below)
     return cost_of_plan(planned.plan, mapping_rules(question))
@@ -131,13 +132,14 @@ def _cost(planned: "Planned", release: str | None) -> "PlanCost":
 def _effects(planned: "Planned", events: list[str]) -> "list[HotplugEffect]":
     if not events:
         return []
-    from kexeckit.kernel.behaviour.behaviours import NEWEST
-    from kexeckit.kernel.behaviour.fields import own_fields
-    from kexeckit.kernel.behaviour.loading import KernelBehaviour, behaviour_of
-    from kexeckit.machine.version import Release
     from kexeckit.plan.hotplug import effect_of, parse_event
 
-    facts = planned.facts
-    stated = own_fields(KernelBehaviour, facts.stated)
-    behaviour = behaviour_of(Release(facts.release or NEWEST).version, arch=facts.arch, stated=stated)
-    return [effect_of(parse_event(e), planned.plan, planned.facts, behaviour) for e in events]
+    loading = planned.behaviours.loading
+    return [effect_of(parse_event(e), planned.plan, planned.facts, loading) for e in events]
+
+
+def _assuming(planned: "Planned", newest: tuple[str, ...]) -> "Planned":
+    from dataclasses import replace
+
+    said = tuple(dict.fromkeys((*planned.plan.assumed, *newest)))
+    return replace(planned, plan=replace(planned.plan, assumed=said))

@@ -14,8 +14,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Show what is loaded, and drop it."""
-    from kexeckit.cli.live import live_loader, require_live
-    from kexeckit.system.release import read_arch
+    from kexeckit.cli.live import live_loader, require_live, running_arch
     from kexeckit.system.state import read_state
     from kexeckit.system.sysroot import open_sysroot
 
@@ -25,7 +24,7 @@ def run(args: Namespace) -> int:
     loaded = state.crash if args.panic else state.normal
     if loaded and not args.dry_run:
         require_live(root, "unload")
-        live_loader(root, args.arch or read_arch(root)).unload(panic=args.panic)
+        live_loader(root, running_arch(args.arch)).unload(panic=args.panic)
     _print(args, slot, loaded=loaded)
     return 0
 

@@ -21,7 +21,7 @@ from kexeckit.memory.rangeset import RangeSet
 from kexeckit.plan.facts import MachineFacts
 from kexeckit.plan.handover import LOW_MEMORY
 
-_MACHINES = {"x86_64": EM_X86_64, "aarch64": EM_AARCH64}
+_MACHINES = {"x86_64": EM_X86_64, "arm64": EM_AARCH64}
 
 
 def old_memory(facts: MachineFacts) -> RangeSet:

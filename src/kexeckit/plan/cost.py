@@ -4,7 +4,7 @@ Source: see kernel/load/kimage.py, kernel/load/kimage_check.py and kernel/page_t
 """
 
 import errno
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kexeckit.errors import SystemCallError
 from kexeckit.kernel.behaviour.loading import KernelBehaviour
@@ -14,8 +14,9 @@ from kexeckit.kernel.page_tables.calls import MappedRange, MappingCalls
 from kexeckit.kernel.page_tables.control_pages import CrashControlPages, crash_control_pages
 from kexeckit.kernel.page_tables.cost import TableCost, cost_with_kernel, designs_of
 from kexeckit.kernel.page_tables.designs import Design
+from kexeckit.kernel.page_tables.from_machine import MappingQuestion
 from kexeckit.kernel.page_tables.geometry import TableFormat
-from kexeckit.kernel.page_tables.rule import LeafRule
+from kexeckit.kernel.page_tables.rule import LeafRule, kernel_rule
 from kexeckit.memory.range import MemRange
 from kexeckit.plan.load_plan import LoadPlan, Syscall
 
@@ -30,6 +31,7 @@ class MappingRules:
         form: 4 or 5 levels.
         behaviour: What it does by version.
         crash: The crash regions, lowest first.
+        assumed: What was assumed of the machine, one sentence each.
     """
 
     calls: MappingCalls
@@ -37,6 +39,7 @@ class MappingRules:
     form: TableFormat
     behaviour: KernelBehaviour
     crash: tuple[MemRange, ...] = ()
+    assumed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,13 @@ class PlanCost:
     designs: tuple[Design, ...] = ()
 
 
+def mapping_rules(question: MappingQuestion) -> MappingRules:
+    """Return how a kernel maps, in the form that a plan's cost needs."""
+    rule = kernel_rule(question.behaviour, gbpages=question.gbpages)
+    form = TableFormat(question.levels)
+    return MappingRules(question.calls, rule, form, question.behaviour, question.crash, question.assumed)
+
+
 def cost_of_plan(plan: LoadPlan, rules: MappingRules) -> PlanCost:
     """Count what a plan costs.
 
@@ -66,7 +76,10 @@ def cost_of_plan(plan: LoadPlan, rules: MappingRules) -> PlanCost:
     known = rules.calls
     segments = tuple(MappedRange(r, "segment") for r in ranges)
     calls = MappingCalls(known.ram, (*segments, *known.extra), known.not_determined)
-    tables = cost_with_kernel(calls, rules.rule, rules.form)
+    tables = replace(
+        cost_with_kernel(calls, rules.rule, rules.form),
+        assumed=tuple(text for text in rules.assumed if text not in plan.assumed),
+    )
     image = image_cost(ranges, tables.pages, rules.behaviour, crash=plan.panic)
     if not plan.panic or not rules.crash:
         return PlanCost(tables, image, None)

@@ -1,14 +1,11 @@
-"""`MachineFacts`: all that a plan needs to know about the running machine, as one value.
+"""`MachineFacts`: all that a plan needs to know about the running machine, as one value; made by `plan_facts`."""
 
-It is collected elsewhere, from a live machine or a capture; here nothing is read.
-"""
-
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kexeckit.formats.boot_params import BootParams
 from kexeckit.formats.elfcorehdr import LoadRange, NoteRange
 from kexeckit.formats.sysfs_crash import EfiDescriptor
+from kexeckit.kernel.behaviour.behaviours import Behaviours
 from kexeckit.memory.memmap import MemoryMap
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
@@ -45,6 +42,7 @@ class LoaderFacts:
         nr_cpus: The kernel's limit (CONFIG_NR_CPUS).
         crash_hotplug: It keeps room in the elfcorehdr for CPUs and memory that are added later.
         cma: It has a CMA area.
+        not_shown: Names of those of these fields that no source shows; their defaults stand.
     """
 
     possible_cpus: int = 1
@@ -52,6 +50,7 @@ class LoaderFacts:
     nr_cpus: int = 8192
     crash_hotplug: bool = True
     cma: bool = False
+    not_shown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +58,9 @@ class MachineFacts:
     """The running machine.
 
     Attributes:
-        arch: As ``uname -m`` prints it.
+        arch: The kernel's name of the architecture.
         release: The kernel release that its rules follow from, or empty where the source does not say.
-        resources: /proc/iomem.
+        resources: /proc/iomem, or what stands for it.
         firmware_map: What firmware said about memory.
         firmware_map_source: Where that was read.
         cmdline: The running kernel's command line.
@@ -76,7 +75,8 @@ class MachineFacts:
         traits: Which memory is hot-pluggable or mirrored, as far as the source shows it.
         warnings: What could not be read, and what follows from that.
         dump_warnings: The same, where it matters to a crash image only.
-        stated: Fields of the kernel's behaviour that the user states, with their values.
+        assumed: What no source shows of memory and was assumed, one sentence each.
+        kernel: What the running kernel does; None to follow from `release` alone.
     """
 
     arch: str
@@ -96,7 +96,8 @@ class MachineFacts:
     traits: MemoryTraits = field(default_factory=MemoryTraits)
     warnings: tuple[str, ...] = ()
     dump_warnings: tuple[str, ...] = ()
-    stated: Mapping[str, object] = field(default_factory=dict)
+    assumed: tuple[str, ...] = ()
+    kernel: Behaviours | None = None
 
     def crash_region(self) -> MemRange | None:
         """Return the region into which a capture kernel is loaded: the highest "Crash kernel", or None.

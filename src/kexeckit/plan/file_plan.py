@@ -5,22 +5,23 @@ that one table, one JSON document and one comparison serve both. Contents that t
 """
 
 import errno
+from collections.abc import Iterator
 
-from kexeckit.errors import InputError, NotDeterminedError, PlanError, SystemCallError, UsageError
+from kexeckit.errors import NotDeterminedError, SystemCallError
 from kexeckit.formats.bzimage import BzImage, parse_bzimage
-from kexeckit.kernel.behaviour.fields import own_fields, stated_words
-from kexeckit.kernel.behaviour.floors import FILE_LOAD, below_floor
-from kexeckit.kernel.behaviour.loading import KernelBehaviour, behaviour_of
+from kexeckit.kernel.behaviour.behaviours import Behaviours, select_behaviours
+from kexeckit.kernel.behaviour.floors import FILE_LOAD
+from kexeckit.kernel.behaviour.loading import KernelBehaviour
 from kexeckit.kernel.boot.e820 import make_table, sanitized
 from kexeckit.kernel.load.file_load import PlacedBuffer, predict_file_load
 from kexeckit.kernel.load.file_load_handover import crash_memory_map, normal_memory_map
 from kexeckit.kernel.load.file_load_inputs import FileLoadFiles, FileLoadKernel, FileLoadMachine, X86Image
-from kexeckit.machine.version import KernelVersion, Release
+from kexeckit.machine.version import Release
 from kexeckit.memory.kind import kind_from_e820
 from kexeckit.memory.memmap import MemoryEntry, MemoryMap
 from kexeckit.memory.range import MemRange
 from kexeckit.plan.core_header import plan_core_header
-from kexeckit.plan.facts import MachineFacts
+from kexeckit.plan.facts import LoaderFacts, MachineFacts
 from kexeckit.plan.initrd import check_initrd
 from kexeckit.plan.load_plan import LoadPlan, LoadRequest, Syscall
 from kexeckit.plan.next_cmdline import check_characters
@@ -35,30 +36,24 @@ def plan_file_load(request: LoadRequest, facts: MachineFacts) -> LoadPlan:
 
     Raises:
         InputError: The kernel or the initrd is not usable.
-        PlanError: The running kernel's version is not known.
-        NotDeterminedError: It is older than what is modelled.
+        NotDeterminedError: The running kernel is older than what is modelled.
         SystemCallError: The kernel would refuse; carries its errno.
     """
     image = parse_bzimage(memoryview(request.kernel.data), request.kernel.source)
     if request.initrd:
         check_initrd(request.initrd)
     check_characters(request.cmdline)
-    if not facts.release:
-        raise PlanError(
-            "a prediction of kexec_file_load",
-            "the source does not say which kernel runs",
-            remedy="give --kernel-version",
-        )
-    below = below_floor(FILE_LOAD, facts.arch, _version(facts.release))
+    known = _behaviours(facts)
+    below = known.why_not(FILE_LOAD)
     if below:
         raise NotDeterminedError("a prediction of kexec_file_load", below)
     machine = FileLoadMachine(facts.resources)
-    kernel = _kernel(facts)
+    kernel = _kernel(facts, known.loading)
     files = FileLoadFiles(request.panic, len(request.initrd.data) if request.initrd else None, request.cmdline)
     predicted = predict_file_load(machine, kernel, _image(image), files)
     handed = crash_memory_map(machine, kernel, predicted) if request.panic else normal_memory_map(facts.firmware_map)
     warnings = [
-        *stated_words(KernelBehaviour, facts.stated),
+        *known.said(known.loading),
         *facts.warnings,
         *(facts.dump_warnings if request.panic else ()),
         *predicted.not_determined,
@@ -75,22 +70,33 @@ def plan_file_load(request: LoadRequest, facts: MachineFacts) -> LoadPlan:
         e820=_as_read(handed.entries),
         elfcorehdr=plan_core_header(facts, predicted.dumped) if request.panic else None,
         warnings=tuple(warnings),
+        assumed=(*facts.assumed, *known.assumptions, *_assumed(facts.loader, kernel.behaviour, panic=request.panic)),
     )
 
 
-def _version(release: str) -> KernelVersion:
-    try:
-        return Release(release).version
-    except UsageError as error:
-        raise InputError("the kernel's release", str(error), remedy="give --kernel-version") from error
+def _behaviours(facts: MachineFacts) -> Behaviours:
+    return facts.kernel or select_behaviours(facts.arch, Release(facts.release) if facts.release else None)
 
 
-def _kernel(facts: MachineFacts) -> FileLoadKernel:
+def _assumed(loader: LoaderFacts, behaviour: KernelBehaviour, *, panic: bool) -> Iterator[str]:
+    # Of what no source shows, what this prediction depends on.
+    room = panic and behaviour.elfcorehdr_hotplug_room
+    said = {
+        "possible_cpus": (panic, f"the number of CPUs is not shown: {loader.possible_cpus} is assumed"),
+        "nr_cpus": (room, f"CONFIG_NR_CPUS is not shown: {loader.nr_cpus} is assumed"),
+        "crash_hotplug": (room, "whether the elfcorehdr has room for hotplug is not shown: it is assumed that it has"),
+        "cma": (
+            not panic and behaviour.file_load_cma,
+            "whether there is a CMA area is not shown: it is assumed that there is none",
+        ),
+    }
+    return (text for name, (matters, text) in said.items() if matters and name in loader.not_shown)
+
+
+def _kernel(facts: MachineFacts, behaviour: KernelBehaviour) -> FileLoadKernel:
     size = (facts.boot_params.efi.memdesc_size if facts.boot_params else 0) or _DEFAULT_DESCRIPTOR
     return FileLoadKernel(
-        behaviour=behaviour_of(
-            _version(facts.release), arch=facts.arch, stated=own_fields(KernelBehaviour, facts.stated)
-        ),
+        behaviour=behaviour,
         possible_cpus=facts.loader.possible_cpus,
         present_cpus=facts.loader.present_cpus,
         nr_cpus=facts.loader.nr_cpus,

@@ -62,13 +62,14 @@ class LoadPlan:
     Attributes:
         syscall: The call that it is meant for.
         panic: Whether it is a crash image.
-        arch: As ``uname -m`` prints it.
+        arch: The kernel's name of the architecture.
         entry: Physical address to which the old kernel jumps; None where its own loader does not let it be determined.
         cmdline: The next kernel's whole command line.
         segments: In the order in which they were placed.
         e820: The next kernel's memory map.
         elfcorehdr: What a capture kernel is told about old memory, else None.
         warnings: What the user should know.
+        assumed: What no source shows and was assumed, one sentence each.
     """
 
     syscall: Syscall
@@ -80,6 +81,7 @@ class LoadPlan:
     e820: MemoryMap
     elfcorehdr: ElfCoreHeader | None
     warnings: tuple[str, ...]
+    assumed: tuple[str, ...] = ()
 
     def segment(self, name: str) -> Segment | None:
         """Return the segment of this name, or None."""

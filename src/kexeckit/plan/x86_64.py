@@ -105,7 +105,9 @@ def usable_memory(request: LoadRequest, facts: MachineFacts) -> RangeSet:
         if region is None:
             raise PlanError(
                 "a place for a crash image",
-                'no memory is reserved ("Crash kernel" is not in /proc/iomem)',
+                "no source shows that memory is reserved"
+                if facts.assumed
+                else 'no memory is reserved ("Crash kernel" is not in /proc/iomem)',
                 remedy="boot with crashkernel=; `kexeckit crashkernel SPEC` shows where it would land",
             )
         return RangeSet((region,))
@@ -141,6 +143,7 @@ def _planned(inputs: ImageInputs, places: Placement) -> LoadPlan:
             *unplug,
             *_map_notes(len(e820)),
         ),
+        assumed=facts.assumed,
     )
 
 

@@ -88,7 +88,7 @@ class Purgatory:
     """A purgatory as built: position independent, to be placed at any multiple of ``align``.
 
     Attributes:
-        arch: Machine name as in ``uname -m``.
+        arch: The kernel's name of it.
         code: The whole memory picture: code, parameters, variables and stack, zeros included.
         memsz: Bytes of memory it needs, a multiple of 4096; nothing beyond it is touched.
         align: Alignment of the load address in bytes.
@@ -174,7 +174,7 @@ def load_purgatory(arch: str) -> Purgatory:
     """The purgatory that is shipped for an architecture; works from a zipped package too.
 
     Args:
-        arch: Machine name as in ``uname -m``.
+        arch: The kernel's name of it.
 
     Raises:
         ValueError: If there is none for ``arch``.

@@ -14,16 +14,21 @@ _LEVELS = ("pgd", "p4d", "pud", "pmd", "pte")
 _RIGHT = frozenset((1, 2))
 
 
+def _not_determined(cost: UnknownCost) -> dict[str, Any]:
+    return reason_document("kernel", f"not determined: {cost.why}", finding=True)
+
+
 def page_tables_document(cost: TableCost | UnknownCost) -> dict[str, Any]:
     """Return the JSON document; sizes are bytes, and null where they are not determined."""
     head = {"schema": SCHEMA, "leaf": cost.leaf, "levels": cost.levels}
     if isinstance(cost, UnknownCost):
-        return {**head, "pages": None, "bytes": None, "reasons": [f"not determined: {cost.why}"], "designs": []}
+        return {**head, "pages": None, "bytes": None, "reasons": [_not_determined(cost)], "assumed": [], "designs": []}
     return {
         **head,
         "pages": _by_level(cost.pages),
         "bytes": cost.pages.size,
         "reasons": [reason_document("page tables", text) for text in cost.reasons],
+        "assumed": list(cost.assumed),
         "designs": [design_document(d) for d in cost.designs],
     }
 
@@ -41,6 +46,8 @@ def render_page_tables(cost: TableCost | UnknownCost) -> str:
         render_table(("table", "pages", "size"), rows, _RIGHT),
         "reasons:\n" + indented("\n".join(cost.reasons)),
     ]
+    if cost.assumed:
+        parts.append("assumed:\n" + indented("\n".join(cost.assumed)))
     if cost.designs:
         parts.append("designs:\n" + indented(render_designs(cost.designs)))
     return "\n\n".join(parts)

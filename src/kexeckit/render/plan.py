@@ -23,6 +23,7 @@ def plan_document(plan: LoadPlan) -> dict[str, Any]:
         "segments": [_segment_document(s) for s in plan.segments],
         "e820": [{"start": e.start, "end": e.end, "type": e.kind.name} for e in plan.e820],
         "elfcorehdr": _core_document(plan.elfcorehdr),
+        "assumed": list(plan.assumed),
         "warnings": list(plan.warnings),
     }
 
@@ -44,6 +45,8 @@ def render_plan(plan: LoadPlan) -> str:
     if plan.elfcorehdr:
         parts += ["", *_core(plan.elfcorehdr)]
     parts += ["", "command line", indented(plan.cmdline or "(empty)")]
+    if plan.assumed:
+        parts += ["", "assumed", indented("\n".join(plan.assumed))]
     return "\n".join(parts)
 
 

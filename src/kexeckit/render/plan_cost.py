@@ -50,6 +50,8 @@ def render_cost(cost: PlanCost) -> str:
         times = "" if again == 1 else f", each page {again} times: this kernel exchanges pages"
         parts.append(f"copied at the jump: {format_size(image.bytes_placed)}{times}")
     parts += ["page tables: why", indented("\n".join(cost.tables.reasons))]
+    if cost.tables.assumed:
+        parts += ["page tables: assumed", indented("\n".join(cost.tables.assumed))]
     if cost.control:
         parts.append(_control(cost.control))
     if cost.designs:
@@ -58,12 +60,13 @@ def render_cost(cost: PlanCost) -> str:
 
 
 def render_taken(cost: PlanCost) -> str:
-    """Return in one line what kexec itself takes out of a crash reservation."""
+    """Return in one line what kexec itself takes out of a crash reservation, and below it what was assumed for that."""
     image, tables = cost.image, cost.tables.pages.total
-    return (
+    line = (
         f"kexec takes {format_size(image.total_pages * PAGE_SIZE)} more out of the crash reservation, "
         f"{tables} pages of page tables and {image.total_pages - tables} other control pages (see --page-tables)"
     )
+    return "\n".join((line, *(f"  assumed: {text}" for text in cost.tables.assumed)))
 
 
 def _control(control: CrashControlPages) -> str:

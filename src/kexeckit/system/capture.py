@@ -13,11 +13,10 @@ from pathlib import Path
 
 from kexeckit.errors import KexeckitError, UsageError, file_error
 from kexeckit.formats.iomem import parse_iomem
-from kexeckit.machine.sources.files import BOOT_PARAMS, EFI_MEMMAP
+from kexeckit.machine.sources.files import BANNER, BOOT_PARAMS, EFI_MEMMAP, RELEASE
 from kexeckit.system.boot_log import kernel_buffer
 from kexeckit.system.efi_map import live_efi_map
-from kexeckit.system.kernel_config import CONFIG_GZ, config_names
-from kexeckit.system.release import read_release
+from kexeckit.system.kernel_config import CONFIG_GZ, config_names, named_release
 from kexeckit.system.sysroot import Sysroot
 
 # Files, and folders (with a slash at the end) that are taken whole.
@@ -137,8 +136,15 @@ def _wanted(root: Sysroot) -> Iterator[str]:
         for child in root.listdir(parent) if root.exists(parent) else ():
             if child.startswith(mark) and child[len(mark) :].isdigit():
                 yield from (f"{parent}/{child}/{file}" for file in files)
-    yield next((n for n in config_names(read_release(root)) if root.exists(n)), CONFIG_GZ)
+    yield next((n for n in config_names(_release(root)) if root.exists(n)), CONFIG_GZ)
     yield _KCORE
+
+
+def _release(root: Sysroot) -> str | None:
+    if root.live:
+        return os.uname().release
+    osrelease, banner = (root.read_bytes(n) if root.exists(n) else None for n in (RELEASE, BANNER))
+    return named_release(osrelease, banner)
 
 
 def _below(root: Sysroot, folder: str) -> Iterator[str]:

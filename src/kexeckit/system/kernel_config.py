@@ -5,6 +5,18 @@ from kexeckit.errors import InputError
 CONFIG_GZ = "/proc/config.gz"
 
 
+def named_release(osrelease: bytes | None, banner: bytes | None) -> str | None:
+    """Return the release by which files are named, as ``uname -r``; None where neither file says it.
+
+    Args:
+        osrelease: /proc/sys/kernel/osrelease.
+        banner: /proc/version.
+    """
+    words = (banner or b"").split()
+    name = osrelease if osrelease is not None else words[2] if len(words) > 2 else b""
+    return name.decode("utf-8", "replace").strip() or None
+
+
 def config_names(release: str | None) -> tuple[str, ...]:
     """Return where the configuration of a kernel may be, the running kernel's own word first."""
     return (CONFIG_GZ, f"/boot/config-{release}", f"/lib/modules/{release}/config") if release else (CONFIG_GZ,)

@@ -26,12 +26,13 @@ KEXEC_FILE_ON_CRASH = 2
 KEXEC_FILE_NO_INITRAMFS = 4
 _REBOOT_CMD_KEXEC = 0x45584543
 
-# machine -> (kexec_load, kexec_file_load, KEXEC_ARCH_*: the ELF machine number in the upper half of the flags)
+# architecture, by the name of the kernel -> (kexec_load, kexec_file_load, KEXEC_ARCH_*: the ELF machine number in the
+# upper half of the flags)
 _NUMBERS = {
     "x86_64": (246, 320, 62),
-    "aarch64": (104, 294, 183),
+    "arm64": (104, 294, 183),
     "riscv64": (104, 294, 243),
-    "ppc64le": (268, 382, 21),
+    "ppc64": (268, 382, 21),
     "s390x": (277, 381, 22),
 }
 
@@ -78,7 +79,11 @@ class FileImage:
 
 @dataclass(frozen=True, slots=True)
 class LinuxKernel:
-    """The running kernel."""
+    """The running kernel.
+
+    Attributes:
+        machine: The kernel's name of its architecture.
+    """
 
     machine: str
 

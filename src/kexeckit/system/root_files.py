@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from kexeckit.errors import KexeckitError, NotPermittedError, UnavailableError
 from kexeckit.machine.sources import files as of
 from kexeckit.machine.sources.files import Files
+from kexeckit.memory.units import PAGE_SIZE
 from kexeckit.system.sysroot import Sysroot
 
 _PLAIN = (
@@ -57,6 +58,13 @@ def read_files(root: Sysroot, *, handover: bool = False) -> Files:
     _add_config(reader)
     if handover:
         _add_handover(reader)
+    return Files(root.label("/"), reader.contents, reader.folders, reader.errors, reader.labels, root.live)
+
+
+def read_named(root: Sysroot, names: Iterable[str]) -> Files:
+    """Read these files only."""
+    reader = _Reader(root)
+    reader.take(names)
     return Files(root.label("/"), reader.contents, reader.folders, reader.errors, reader.labels, root.live)
 
 
@@ -121,11 +129,9 @@ def _add_live(reader: _Reader) -> None:
 
 
 def _add_config(reader: _Reader) -> None:
-    from kexeckit.system.kernel_config import config_names, unpacked_config
+    from kexeckit.system.kernel_config import config_names, named_release, unpacked_config
 
-    words = reader.contents.get(of.BANNER, b"").split()
-    release = reader.contents.get(of.RELEASE, words[2] if len(words) > 2 else b"").decode("utf-8", "replace").strip()
-    for name in config_names(release or None):
+    for name in config_names(named_release(reader.contents.get(of.RELEASE), reader.contents.get(of.BANNER))):
         try:
             data = reader.root.read_bytes(name)
         except (UnavailableError, NotPermittedError):
@@ -149,8 +155,9 @@ def _add_handover(reader: _Reader) -> None:
     reader.take_each(of.CPUS, "cpu", ("crash_notes", "crash_notes_size"))
     reader.labels[KCORE] = reader.root.label(KCORE)
     try:
-        # Never read further than the program headers: the file is as large as the address space.
-        head = reader.root.read_bytes(KCORE, _EHDR)
-        reader.contents[KCORE] = reader.root.read_bytes(KCORE, _EHDR + _PHDR * int.from_bytes(head[56:58], "little"))
+        # The file is as large as the address space. Its program headers fill whole pages; seldom more than one.
+        head = reader.root.read_bytes(KCORE, PAGE_SIZE)
+        size = _EHDR + _PHDR * int.from_bytes(head[56:58], "little")
+        reader.contents[KCORE] = head[:size] if size <= PAGE_SIZE else reader.root.read_bytes(KCORE, size)
     except KexeckitError as error:
         reader.errors[KCORE] = error

@@ -5,12 +5,12 @@ Source: kernel/ksysfs.c; from 7.2 on the files live in /sys/kernel/kexec/ too, a
 
 from dataclasses import dataclass
 
-from kexeckit.errors import InputError, UnavailableError
+from kexeckit.errors import UnavailableError
+from kexeckit.machine.fact import Fact
+from kexeckit.machine.sources.files import CRASH_LOADED, CRASH_SIZE, LOADED, machine_from_files
+from kexeckit.machine.value import Machine
+from kexeckit.system.root_files import read_named
 from kexeckit.system.sysroot import Sysroot
-
-_NORMAL = ("/sys/kernel/kexec_loaded", "/sys/kernel/kexec/loaded")
-_CRASH = ("/sys/kernel/kexec_crash_loaded", "/sys/kernel/kexec/crash_loaded")
-_SIZE = ("/sys/kernel/kexec_crash_size", "/sys/kernel/kexec/crash_size")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +28,32 @@ class KexecState:
     crash_size: int | None
 
 
-def read_state(root: Sysroot) -> KexecState:
-    """Read the state.
+def state_of(machine: Machine) -> KexecState:
+    """Return the state that a machine was read in.
 
     Raises:
-        UnavailableError: The kernel has no kexec.
+        UnavailableError: The kernel has no kexec, or the source does not show what is loaded.
+        InputError: It shows something that cannot be understood.
     """
-    return KexecState(_number(root, _NORMAL) == 1, _number(root, _CRASH) == 1, _number(root, _SIZE))
+    for name in ("loaded", "crash_loaded", "crash_size"):
+        problem = machine.problem(f"observed.{name}")
+        if problem:
+            raise problem.error()
+    seen = machine.observed
+    normal, crash = _shown(machine, seen.loaded, LOADED[0]), _shown(machine, seen.crash_loaded, CRASH_LOADED[0])
+    return KexecState(normal, crash, seen.crash_size.value if seen.crash_size else None)
+
+
+def read_state(root: Sysroot) -> KexecState:
+    """Read the state, and nothing else of a machine: it changes while kexeckit runs.
+
+    Raises:
+        UnavailableError: The kernel has no kexec, or the source does not show what is loaded.
+        InputError: It shows something that cannot be understood.
+    """
+    if root.live and not root.exists("/sys/kernel"):
+        raise UnavailableError("cannot tell what is loaded: /sys is not mounted", remedy="mount -t sysfs sysfs /sys")
+    return state_of(machine_from_files(read_named(root, (*LOADED, *CRASH_LOADED, *CRASH_SIZE))))
 
 
 def header_is_updated(root: Sysroot) -> bool:
@@ -46,17 +65,11 @@ def header_is_updated(root: Sysroot) -> bool:
     return root.exists(name) and root.read_text(name).strip() == "1"
 
 
-def _number(root: Sysroot, names: tuple[str, str]) -> int | None:
-    for name in names:
-        if root.exists(name):
-            text = root.read_text(name).strip()
-            try:
-                return int(text)
-            except ValueError:
-                raise InputError(root.label(name), f"unusable text {text!r}", expected="a number") from None
-    if names is _SIZE:
-        return None
-    raise UnavailableError(
-        f"{root.label(names[0])} is absent: this kernel was built without kexec",
-        remedy="boot a kernel with CONFIG_KEXEC",
-    )
+def _shown(machine: Machine, fact: Fact[bool] | None, name: str) -> bool:
+    if fact:
+        return fact.value
+    if machine.kind == "live":
+        raise UnavailableError(
+            f"{name} is absent: this kernel was built without kexec", remedy="boot a kernel with CONFIG_KEXEC"
+        )
+    raise UnavailableError(f"cannot tell what is loaded: the capture does not contain {name}")

@@ -16,7 +16,7 @@ from kexeckit.machine.version import KernelVersion, Release
 
 NEWEST = "7.2"
 """Where nothing names a version, the rules of this release are used, and `Behaviours.assumed` says so."""
-ASSUMED = f"no source shows the kernel's version: {NEWEST} is assumed; --kernel-version names another"
+ASSUMED = f"the kernel's version is not shown: {NEWEST} is assumed; name it with --kernel-version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,16 @@ class Behaviours:
     stated: tuple[str, ...] = ()
     assumed: str | None = None
     below: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What was assumed of the kernel, as a list that may be empty."""
+        return (self.assumed,) if self.assumed else ()
+
+    def said(self, record: object) -> tuple[str, ...]:
+        """Return a sentence for each stated field of one of the records, for the lists of what an answer rests on."""
+        own = (name for name in self.stated if hasattr(record, name))
+        return tuple(f"stated by the user: {name} is {getattr(record, name)}" for name in own)
 
     def why_not(self, subject: str) -> str | None:
         """Say why a subject (see `floors.SUBJECTS`) is not determined for this kernel, or None."""

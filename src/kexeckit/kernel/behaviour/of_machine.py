@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from kexeckit.errors import InputError, UsageError
+from kexeckit.errors import UsageError
+from kexeckit.kernel.assumed import known_arch
 from kexeckit.kernel.behaviour.behaviours import Behaviours, select_behaviours
 from kexeckit.machine.fact import How
 from kexeckit.machine.value import Machine
@@ -20,16 +21,15 @@ def behaviours_of(machine: Machine, stated: Mapping[str, object] | None = None) 
         InputError: No source shows the architecture; it is never assumed, because all else depends on it.
         UsageError: What the user states is no version.
     """
-    if not machine.arch:
-        raise InputError(machine.source, "no source shows the architecture", remedy="name it with --arch")
+    arch = known_arch(machine)
     named, stable = machine.kernel.release, machine.kernel.stable
     if not named and not stable:
-        return select_behaviours(machine.arch, None, stated)
+        return select_behaviours(arch, None, stated)
     release = Release(named.value if named else "", stable.value if stable else "")
     try:
-        return select_behaviours(machine.arch, release, stated)
+        return select_behaviours(arch, release, stated)
     except UsageError:
         # What a user types must be a version; what a source says may be anything.
         if named and named.how is How.STATED and named.source == "--kernel-version":
             raise
-        return select_behaviours(machine.arch, None, stated)
+        return select_behaviours(arch, None, stated)

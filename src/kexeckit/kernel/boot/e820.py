@@ -19,6 +19,7 @@ from typing import NamedTuple
 from kexeckit.formats.cmdline import Word, split_words
 from kexeckit.formats.memparse import parse_integer, parse_memory
 from kexeckit.memory.kind import kind_from_e820
+from kexeckit.memory.memmap import MemoryEntry, MemoryMap
 from kexeckit.memory.range import MemRange, clip
 from kexeckit.memory.units import PAGE_SIZE
 
@@ -202,6 +203,15 @@ def ram(table: Table) -> list[MemRange]:
             joined.append([start, end])
     whole = (clip(-(-start // PAGE_SIZE) * PAGE_SIZE, end // PAGE_SIZE * PAGE_SIZE) for start, end in joined)
     return [r for r in whole if r]
+
+
+def memory_map(table: Table) -> MemoryMap:
+    """Return a cleaned-up table as a typed map.
+
+    Raises:
+        ValueError: The table still overlaps itself; see `sanitized`.
+    """
+    return MemoryMap.of(MemoryEntry(MemRange(e.start, e.end), kind_from_e820(e.type)) for e in table if e.end > e.start)
 
 
 def _applied(table: Table, name: str, item: str | None) -> tuple[Table, ParameterStep, bool]:

@@ -29,6 +29,7 @@ class TableCost:
         pages: Table pages by level.
         reasons: Why so many, one sentence each.
         designs: The three designs side by side, where crash regions are known.
+        assumed: What was assumed of the machine, one sentence each.
     """
 
     leaf: str
@@ -36,6 +37,7 @@ class TableCost:
     pages: TablePages
     reasons: tuple[str, ...]
     designs: tuple[Design, ...] = ()
+    assumed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

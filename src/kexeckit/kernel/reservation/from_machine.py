@@ -87,8 +87,8 @@ def reservation_input(
         unshown=replace(open_facts, early=open_facts.early and bool(regions)),
         end_of_boot=_end_of_boot(machine) if reserved and open_facts.early and regions else (),
         sources=sources_of(machine),
-        notes=(*machine.notes, *notes, *_problems(machine), *_stated(kernel)),
-        assumed=(kernel.assumed,) if kernel.assumed else (),
+        notes=(*machine.notes, *notes, *_problems(machine), *kernel.said(rules)),
+        assumed=kernel.assumptions,
         below=kernel.why_not(RESERVATION),
         dma_cma=_dma_cma(machine),
         direct_map=_direct_map(machine, rules, randomised=randomised),
@@ -123,14 +123,6 @@ def _as_built(machine: Machine, kernel: Behaviours) -> CrashRules:
     if not rules.early_without_dma or not _without_dma_zones(machine):
         return rules
     return seen_in_source(rules, {"after_numa": False, "cma_first": False, "sparse_first": False}, mine)
-
-
-def _stated(kernel: Behaviours) -> list[str]:
-    return [
-        f"stated by the user: {name} is {getattr(kernel.reservation, name)}"
-        for name in kernel.stated
-        if hasattr(kernel.reservation, name)
-    ]
 
 
 def _refuse_unknown_auto(machine: Machine, rules: CrashRules, cmdline: str) -> None:

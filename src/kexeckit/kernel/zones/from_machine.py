@@ -70,15 +70,13 @@ def zone_question(machine: Machine, words: Sequence[str] = (), behaviours: Behav
     behaviour = kernel.zones
     cmdline = with_words(machine.cmdline, words)
     asking = _Asking(machine, cmdline, behaviour)
-    stated = [f"stated by the user: {n} is {getattr(behaviour, n)}" for n in kernel.stated if hasattr(behaviour, n)]
-    asking.reasons += [Reason("kernel", text) for text in stated]
+    asking.reasons += [Reason("kernel", text) for text in kernel.said(behaviour)]
     made = asking.machine()
     idle = tuple(Reason("words", f"{word} has no effect on zones") for word in idle_words(list(words)))
     made = replace(made, unknown=(*idle, *made.unknown))
-    assumed = (kernel.assumed,) if kernel.assumed else ()
     parameters = parse_zone_parameters(cmdline).as_read_by(behaviour)
     below = kernel.why_not(ZONES)
-    return ZoneQuestion(made, parameters, behaviour, cmdline, (*assumed, *asking.assumed), below)
+    return ZoneQuestion(made, parameters, behaviour, cmdline, (*kernel.assumptions, *asking.assumed), below)
 
 
 class _Asking:

@@ -207,8 +207,7 @@ class FileReader:
         return Fact(text, self.files.label(name)) if text else None
 
     def _cmdline(self) -> Fact[str] | None:
-        text = self.files.text(CMDLINE)
-        return None if text is None else Fact(text.strip(), self.files.label(CMDLINE))
+        return self.of_text("kernel.cmdline", CMDLINE, lambda text, _: text.strip())
 
     def _gbpages(self) -> Fact[bool] | None:
         # A kernel that maps with 1 GiB pages has a line for them in /proc/meminfo, even if it says 0 kB.
@@ -352,7 +351,7 @@ class FileReader:
         )
 
     def _number(self, about: str, names: tuple[str, ...]) -> Fact[int] | None:
-        name = next((n for n in names if n in self.files.contents), None)
+        name = next((n for n in names if n in self.files.contents or n in self.files.errors), None)
         return self.of_text(about, name, _decimal) if name else None
 
     def _flag(self, about: str, names: tuple[str, ...]) -> Fact[bool] | None:

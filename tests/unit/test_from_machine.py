@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kexeckit.system.collect import collect_facts
 
 from fakes import IOMEM, KERNEL_TEXT, MEMMAP, PAGE_OFFSET, FakeMachine, LiveRoot, build_boot_params, build_kcore
 from kexeckit.errors import FileAccessError, InputError, MaskedAddressesError, UnavailableError
 from kexeckit.memory.kind import kind_from_e820
 from kexeckit.memory.range import MemRange
 from kexeckit.plan.facts import MachineFacts
-from kexeckit.system.collect import collect_facts
 from kexeckit.system.sysroot import open_sysroot
 
 SYS_MAP = tuple((first, last - first + 1, 1 if kind == "System RAM" else 2) for first, last, kind in MEMMAP)
