@@ -98,7 +98,7 @@ class Decoder:
         # A list comprehension would be one more frame for each level of the resources.
         found: list[Any] = []
         for at, item in enumerate(data):
-            found.append(self.read(shape.of[0], item, f"{path}[{at}]"))  # noqa: PERF401
+            found.append(self.read(shape.of[0], item, f"{path}[{at}]"))
         return tuple(found)
 
     def _row(self, shape: Shape, data: object, path: str) -> tuple[Any, ...]:

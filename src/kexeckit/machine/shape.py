@@ -13,7 +13,7 @@ import types
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from enum import Enum
-from functools import lru_cache
+from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from kexeckit.formats.bootlog.efi import EfiMapEntry
@@ -68,7 +68,7 @@ class Shape:
     spans: bool = False
 
 
-@lru_cache(maxsize=None)
+@cache
 def shape_of(hint: Any) -> Shape:  # noqa: ANN401
     """Return the shape of a hint.
 
