@@ -9,7 +9,8 @@ import pytest
 from kexeckit.errors import InputError
 from kexeckit.formats.bootlog.memory import TableEntry
 from kexeckit.formats.bootlog.zones import PrintedZone
-from kexeckit.machine.document import SCHEMA, from_document, looks_like_document, parse_document, to_document
+from kexeckit.formats.kind_of_text import looks_like_document
+from kexeckit.machine.document import SCHEMA, from_document, parse_document, to_document
 from kexeckit.machine.fact import Fact, How
 from kexeckit.machine.value import CpuFacts, KernelFacts, Machine, MemoryFacts, ObservedFacts
 from kexeckit.memory.kind import RAM, MemoryKind, kind_from_e820

@@ -31,9 +31,10 @@ COMMANDS = {
     "zones": "which node gets which memory zones",
     "page-tables": "what identity page tables for kexec cost",
     "rehearse": "load, crash and capture in QEMU, and compare prediction with observation",
+    "machine": "what is known about a machine, and where from",
     "capture": "save what is needed to answer all of this on another machine",
 }
-_GLOBAL_WITH_VALUE = ("--root", "--arch", "--kernel-version")
+_GLOBAL_WITH_VALUE = ("--root", "--machine", "--arch", "--kernel-version")
 _GLOBAL = ("--json",)
 _EXIT_CODES = """\
 exit codes: 0 ok, 1 findings or a failed check, 2 usage, 65 unusable input, 69 unavailable, 74 I/O, 77 not permitted"""
@@ -103,7 +104,12 @@ def _run(words: Sequence[str]) -> int:
     )
     _add_global_options(parser)
     module.add_arguments(parser)
-    return int(module.run(parser.parse_args(words[1:])))
+    args = parser.parse_args(words[1:])
+    if args.machine is not None:
+        from kexeckit.system.sysroot import MachineWords
+
+        args.root = MachineWords(args.machine)
+    return int(module.run(args))
 
 
 def _flushed(act: Callable[[], int]) -> int:
@@ -137,8 +143,17 @@ def _command_first(words: list[str]) -> list[str]:
 
 
 def _add_global_options(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--root", metavar="DIR|TAR|FILE", help="read a capture, or a single boot log or iomem file, not this machine"
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--root",
+        metavar="DIR|TAR|FILE|-",
+        help="read a capture, or one file: a boot log, an iomem file, a description (TOML) or document (JSON) of a"
+        " machine; - is standard input",
+    )
+    source.add_argument(
+        "--machine",
+        metavar="WORDS",
+        help="answer for a machine described in words, as 'x86_64 node:2 ram:64G crashkernel=512M kernel:6.12'",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--arch", metavar="A", help="machine name as in uname -m, instead of what the source says")
@@ -158,7 +173,7 @@ def _no_command(words: list[str]) -> int:
     if words and not wants_help:
         print(f"kexeckit: no command {one_line(words[0])!r}", file=out)
     width = max(map(len, COMMANDS))
-    print("usage: kexeckit [--root DIR|TAR|FILE] [--json] COMMAND ...\n", file=out)
+    print("usage: kexeckit [--root DIR|TAR|FILE|-] [--json] COMMAND ...\n", file=out)
     print("Plan, load, rehearse and read the second kernel (kexec and kdump).\n", file=out)
     for name, summary in COMMANDS.items():
         print(f"  {name:{width}}  {summary}", file=out)

@@ -29,7 +29,6 @@ Addresses are integers or texts such as "4G". A key that is not listed here is a
 memory is what the firmware says, and `nodes` say which of it is where.
 """
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -59,16 +58,10 @@ _PAIR = "[start, end] with the end exclusive"
 _ENTRY = "[start, end, kind] with the end exclusive"
 # The kernel's own kind is in no firmware's map.
 _KINDS = {k.name: k for k in KNOWN_KINDS if k is not RESERVED_KERN}
-_LOOKS = re.compile(r"^[ \t]*(?:\[\[nodes\]\]|firmware[ \t]*=[ \t]*\[)", re.MULTILINE)
 # A description is written by a person; these keep the work bounded for what is not.
 _MOST_TEXT = 1 << 20
 _MOST_RANGES = 1 << 13
 _SHOWN = 60
-
-
-def looks_like_machine_toml(text: str) -> bool:
-    """Say whether a text has a line that begins a description's memory."""
-    return bool(_LOOKS.search(text))
 
 
 def parse_machine_toml(text: str, source: str) -> MachineDescription:

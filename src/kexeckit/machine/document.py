@@ -12,11 +12,11 @@ Rules of this file:
     4. A document of another version, an unknown key or a value of another type is an error with its path.
 """
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 from kexeckit.errors import InputError
+from kexeckit.formats.json_text import parse_json
 from kexeckit.machine.decode import Decoder
 from kexeckit.machine.encode import encode
 from kexeckit.machine.fact import PROBLEM_KINDS
@@ -24,7 +24,6 @@ from kexeckit.machine.value import KINDS, Machine
 from kexeckit.memory.units import is_power_of_two
 
 SCHEMA = "kexeckit/machine/1"
-_FAMILY = "kexeckit/"
 _PAGE_SIZES = (4096, 65536)
 
 
@@ -64,29 +63,7 @@ def parse_document(text: str, source: str) -> Machine:
     Raises:
         InputError: Not JSON, a key twice in one object, or no such document.
     """
-    try:
-        data = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
-        problem = "nested too deep" if isinstance(error, RecursionError) else str(error)
-        raise InputError(source, f"not JSON: {problem}", expected=f"a document {SCHEMA}") from error
-    return from_document(data, source)
-
-
-def looks_like_document(text: str) -> bool:
-    """Say whether a text is an object in JSON that names a schema of this program, if not of the right version."""
-    return text.lstrip("\ufeff \t\r\n").startswith("{") and f'"{_FAMILY}' in text and '"schema"' in text
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {ascii(next(k for k in keys if keys.count(k) > 1))[:60]} stands twice in one object")
-    return found
-
-
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no number of JSON")
+    return from_document(parse_json(text, source, f"a document {SCHEMA}"), source)
 
 
 def _check(machine: Machine, refused: Callable[..., InputError]) -> None:
