@@ -123,7 +123,7 @@ def test_words_that_are_wrong_are_a_usage_error(capsys: pytest.CaptureFixture[st
 def test_words_are_no_file() -> None:
     """A file that holds such words is what it always was: no boot log."""
     assert read_machine(open_sysroot(MachineWords(WORDS))).kind == "described"
-    with pytest.raises(InputError, match="^boot.log: "):
+    with pytest.raises(InputError, match=r"^boot\.log: "):
         read_machine(FileRoot(SingleFile("boot.log", WORDS.encode())))
 
 

@@ -235,10 +235,8 @@ def test_a_machine_in_words_has_the_map_of_a_pc() -> None:
         (MIB, 3 * GIB, RAM),
         (4 * GIB, 9 * GIB, RAM),
     ]
-    assert found.notes == (
-        "assumed: 8 GiB of RAM at [0x00000000, 0xc0000000), [0x100000000, 0x240000000), "
-        "where QEMU puts the RAM of x86_64",
-    )
+    places = "[0x00000000, 0xc0000000), [0x100000000, 0x240000000)"
+    assert found.notes == (f"assumed: 8 GiB of RAM at {places}, where QEMU puts the RAM of x86_64",)
 
 
 @pytest.mark.parametrize(
