@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kexeckit.formats.machine_description import MachineDescription
+from kexeckit.formats.machine_toml import MachineDescription
 from kexeckit.formats.srat import MemoryAffinity
 from kexeckit.kernel.behaviour.zones import ZoneBehaviour
 from kexeckit.kernel.boot.e820 import E820_RAM, E820Entry, Table, early_words
