@@ -17,7 +17,8 @@
 Where RAM lies is assumed unless a hole is given, and said to be so.
 
 Source of the assumed places, QEMU: hw/i386/pc_piix.c, pc_init1(); hw/arm/virt.c, base_memmap; hw/riscv/virt.c,
-virt_memmap; hw/loongarch/virt.c. Of the lowest MiB of a PC: SeaBIOS, src/e820map.c.
+virt_memmap; hw/loongarch/virt.c. Of what a PC's firmware keeps: SeaBIOS, src/post.c and src/malloc.c,
+malloc_prepboot().
 """
 
 import re
@@ -59,9 +60,10 @@ _X86 = ("x86_64", "i386")
 _MOST_RAM = 4096 * TIB
 # A PC of QEMU has its RAM below 3.5 GiB where all of it fits there, else up to 3 GiB and from 4 GiB on.
 _PC_LOW, _PC_BORDER = 0xE0000000, 3 * GIB
-# The EBDA and the BIOS: what the firmware keeps of the lowest MiB.
+# The EBDA and the BIOS: what the firmware keeps of the lowest MiB; and its tables, as guests of the lab show them.
 _PC_RESERVED = (MemRange(639 * KIB, 640 * KIB), MemRange(960 * KIB, MIB))
 _PC_DEVICES = MemRange(639 * KIB, MIB)
+_PC_TABLES = 128 * KIB
 _HOLES = {
     "arm64": (MemRange(0, GIB),),
     "riscv64": (MemRange(0, 2 * GIB),),
@@ -86,11 +88,16 @@ def parse_machine_words(arch: str, words: Sequence[str]) -> MachineDescription:
     holes = found.holes()
     assumed = [] if holes is not None else [_layout(arch, ram)]
     spans = _placed(ram, _holes(arch, ram) if holes is None else holes)
-    memory = spans - RangeSet((_PC_DEVICES,)) if arch in _X86 else spans
+    firmware = _pc_map(spans) if arch in _X86 else ()
+    memory = RangeSet(e.range for e in firmware if e.kind == RAM) if firmware else spans
     shares = list(_shares(spans, found))
     if len(shares) > 1:
         assumed.append(f"RAM is split evenly between {len(shares)} nodes, by address")
     movable = found.size("hotplug")
+    if "initrd" not in found.values:
+        assumed.append("no initrd is loaded")
+    if firmware:
+        assumed.append("firmware keeps what SeaBIOS keeps of the RAM of a PC")
     description = MachineDescription(
         arch=arch,
         kernel=found.release(),
@@ -102,7 +109,7 @@ def parse_machine_words(arch: str, words: Sequence[str]) -> MachineDescription:
         nodes=tuple(
             NodeDescription(nid, s & memory, (s - _head(s, s.size - movable)) & memory) for nid, s in enumerate(shares)
         ),
-        firmware=tuple(_pc_map(memory)) if arch in _X86 else (),
+        firmware=firmware,
         initrd_size=found.size("initrd", unit=1) or None,
         efi=found.switch("efi"),
         kaslr=found.switch("kaslr"),
@@ -271,9 +278,15 @@ def _head(ranges: RangeSet, size: int) -> RangeSet:
     return RangeSet(out) if out else EMPTY
 
 
-def _pc_map(memory: RangeSet) -> list[MemoryEntry]:
-    entries = [MemoryEntry(r, RAM) for r in memory] + [MemoryEntry(r, RESERVED) for r in _PC_RESERVED]
-    return sorted(entries, key=lambda e: e.range)
+def _pc_map(spans: RangeSet) -> tuple[MemoryEntry, ...]:
+    # What a BIOS tells of the RAM of a PC: it keeps the end of what lies below 4 GiB for its tables.
+    kept = list(_PC_RESERVED)
+    low = [r for r in spans if r.end <= 4 * GIB]
+    if low and low[-1].size > _PC_TABLES and low[-1].end > MIB + _PC_TABLES:
+        kept.append(MemRange(low[-1].end - _PC_TABLES, low[-1].end))
+    ram = spans - RangeSet((*kept, _PC_DEVICES))
+    entries = [MemoryEntry(r, RAM) for r in ram] + [MemoryEntry(r, RESERVED) for r in kept]
+    return tuple(sorted(entries, key=lambda e: e.range))
 
 
 def _shown(word: str) -> str:
