@@ -3,6 +3,7 @@
 python -m kexeckit.lab.dev.machine_schema > docs/schema/machine-1.json
 """
 
+import inspect
 import json
 import re
 import sys
@@ -60,7 +61,8 @@ def _record(shape: Shape, defs: dict[str, Any], hint: str = "") -> dict[str, Any
     if name not in defs:
         # Resources hold resources: the name is taken before what is inside is looked at.
         defs[name] = {}
-        properties = {m.key: _member(shape, m, defs) for m in shape.members}
+        said = _attributes(shape.cls)
+        properties = {m.key: {**_member(shape, m, defs), **said.get(m.key, {})} for m in shape.members}
         required = [m.key for m in shape.members if m.required]
         defs[name] = {"type": "object", "description": _summary(shape.cls), "properties": properties}
         defs[name] |= {"required": required, "additionalProperties": False}
@@ -69,12 +71,27 @@ def _record(shape: Shape, defs: dict[str, Any], hint: str = "") -> dict[str, Any
 
 def _member(shape: Shape, member: Member, defs: dict[str, Any]) -> dict[str, Any]:
     if shape.spans and member.key == "last":
-        return {"anyOf": [_plain("int"), {"type": "null"}]}
+        text = "Last byte that belongs to it; null where it covers no byte."
+        return {"anyOf": [_plain("int"), {"type": "null"}], "description": text}
     return _plain("int", signed=True) if member.signed else _schema(member.hint, defs)
 
 
 def _summary(cls: type) -> str:
     return (cls.__doc__ or "").strip().partition("\n")[0]
+
+
+def _attributes(cls: type) -> dict[str, dict[str, str]]:
+    # What the docstring says about each field, in one line.
+    found: dict[str, list[str]] = {}
+    for line in inspect.cleandoc(cls.__doc__ or "").partition("Attributes:\n")[2].splitlines():
+        begun = re.match(r" {4}(\w+): (.*)", line)
+        if begun:
+            found[begun[1]] = [begun[2]]
+        elif line.startswith(" " * 8) and found:
+            found[next(reversed(found))].append(line.strip())
+        else:
+            break
+    return {name: {"description": " ".join(texts)} for name, texts in found.items()}
 
 
 def schema_text() -> str:
