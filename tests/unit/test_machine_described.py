@@ -224,6 +224,13 @@ def test_a_line_of_words() -> None:
     assert found.boot.initrd_size.value == 64 * MIB
     assert found.cpus.present is not None
     assert found.cpus.present.value == 8
+    assert found.efi.mirror_whole is not None
+    assert found.efi.mirror_whole.value
+    quiet = words("arm64 ram:1G efi:no kaslr:on page:64K").boot
+    assert (quiet.efi, quiet.kaslr_off) == (
+        Fact(value=False, source="--machine", how=How.STATED),
+        Fact(value=False, source="--machine", how=How.STATED),
+    )
     assert words("x86_64 ram:1G efi:no kaslr:on page:4K a=b -- nokaslr node:3").cmdline == "a=b nokaslr node:3"
 
 
