@@ -12,7 +12,7 @@ WORKERS ?= $(shell nproc)
 # The interpreter of this machine, never a downloaded one.
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help env system test check unit lab demo pyz purgatory bench clean lab-crashkernel lab-zones lab-mirror lab-tables lab-placer lab-words golden boottime
+.PHONY: help env system test check unit lab demo pyz purgatory schema bench clean lab-crashkernel lab-zones lab-mirror lab-tables lab-placer lab-words golden boottime
 
 help:            ## show these lines
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -47,6 +47,9 @@ pyz: env         ## dist/kexeckit.pyz: plan and load with nothing but Python
 
 purgatory: env   ## rebuild what runs between the two kernels
 	$(RUN) python -m kexeckit.purgatory.build
+
+schema: env      ## docs/schema/machine-1.json, from the type hints of a machine
+	$(RUN) python -m kexeckit.lab.dev.machine_schema > docs/schema/machine-1.json
 
 bench: env       ## the benchmarks of docs/benchmarks.md
 	@sh tools/system-packages bench

@@ -29,9 +29,10 @@ COMMANDS = {
     "page-tables": "what identity page tables for kexec cost",
     "explain": "what a kernel does since when, in words",
     "rehearse": "load, crash and capture in QEMU, and compare prediction with observation",
+    "machine": "what is known about a machine, and where from",
     "capture": "save what is needed to answer all of this on another machine",
 }
-_GLOBAL_WITH_VALUE = ("--root", "--arch", "--kernel-version", "--behaviour", "--set")
+_GLOBAL_WITH_VALUE = ("--root", "--machine", "--arch", "--kernel-version", "--behaviour", "--set")
 _GLOBAL = ("--json",)
 _EXIT_CODES = """\
 exit codes: 0 ok, 1 findings or a failed check, 2 usage, 3 not determined, 65 unusable input, 69 unavailable,
@@ -104,6 +105,10 @@ def _run(words: Sequence[str]) -> int:
 
     module = import_module(f"kexeckit.cli.{words[0].replace('-', '_')}")
     args = parser_of(words[0], module, _EXIT_CODES).parse(words[1:])
+    if args.machine is not None:
+        from kexeckit.system.sysroot import MachineWords
+
+        args.root = MachineWords(args.machine)
     refuse_unused(args, getattr(module, "UNUSED", ()), words[0])
     return int(module.run(args))
 
@@ -163,7 +168,7 @@ def _no_command(words: list[str]) -> int:
         raise _unknown_command(words)
     out = sys.stdout if words else sys.stderr
     width = max(map(len, COMMANDS))
-    print("usage: kexeckit [--root DIR|TAR|FILE] [--json] COMMAND ...\n", file=out)
+    print("usage: kexeckit [--root DIR|TAR|FILE|-] [--json] COMMAND ...\n", file=out)
     print("Plan, load, rehearse and read the second kernel (kexec and kdump).\n", file=out)
     for name, summary in COMMANDS.items():
         print(f"  {name:{width}}  {summary}", file=out)

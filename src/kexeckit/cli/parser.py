@@ -81,8 +81,17 @@ def parser_of(verb: str, module: "ModuleType", epilog: str = "") -> CommandParse
 
 def add_global_options(parser: ArgumentParser) -> None:
     """Add the options that stand before or behind every command."""
-    parser.add_argument(
-        "--root", metavar="DIR|TAR|FILE", help="read a capture, or a single boot log or iomem file, not this machine"
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--root",
+        metavar="DIR|TAR|FILE|-",
+        help="read a capture, or one file: a boot log, an iomem file, a description (TOML) or document (JSON) of a"
+        " machine; - is standard input",
+    )
+    source.add_argument(
+        "--machine",
+        metavar="WORDS",
+        help="answer for a machine described in words, as 'x86_64 node:2 ram:64G crashkernel=512M kernel:6.12'",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--arch", metavar="A", help="machine name as in uname -m, instead of what the source says")

@@ -90,3 +90,4 @@ _KINDS: dict[str, type[KexeckitError]] = {
     "io": FileAccessError,
     "absent": UnavailableError,
 }
+PROBLEM_KINDS = tuple(_KINDS)

@@ -35,6 +35,9 @@ from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.resource import ResourceTree
 
+# Kinds of sources, as `Machine.kind` names them.
+KINDS = ("live", "root", "log", "iomem", "described")
+
 
 @dataclass(frozen=True, slots=True)
 class KernelFacts:

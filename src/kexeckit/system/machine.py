@@ -8,6 +8,7 @@ from dataclasses import replace
 from kexeckit.errors import InputError, KexeckitError
 from kexeckit.formats.bootlog.boot import parse_boot_log
 from kexeckit.formats.iomem import looks_like_iomem, parse_iomem
+from kexeckit.formats.kind_of_text import looks_like_document, looks_like_machine_toml
 from kexeckit.machine.arch import stated_arch
 from kexeckit.machine.fact import Problem
 from kexeckit.machine.merge import merge, stated
@@ -27,7 +28,7 @@ def read_machine(
     """Read what is known about one machine.
 
     Args:
-        root: This machine, a capture of one, or a single file: a boot log, an iomem file, a description.
+        root: This machine, a capture of one, or a single file: a boot log, an iomem file, a description, a document.
         arch: Architecture, to override what the source says; any usual name of it.
         release: Kernel release as ``uname -r``, likewise.
         handover: Also read what only the loading of a next kernel needs.
@@ -43,16 +44,25 @@ def read_machine(
 
 
 def _of_file(single: SingleFile) -> Machine:
-    text = decode_text(single.data)
-    if single.name.endswith(".toml"):
-        # Few machines are described, and the parser of TOML is slow to import.
+    # By what is in it: standard input has no name that ends in .toml. Few machines are described, and few are read from
+    # a document, so that what reads those is imported late.
+    text, name = decode_text(single.data), single.name
+    if single.words:
+        from kexeckit.machine.sources.described import machine_from_words
+
+        return machine_from_words(text, name)
+    if name.endswith(".toml") or looks_like_machine_toml(text):
         from kexeckit.formats.machine_toml import parse_machine_toml
         from kexeckit.machine.sources.described import machine_from_description
 
-        return machine_from_description(parse_machine_toml(text, single.name), single.name)
+        return machine_from_description(parse_machine_toml(text, name), name)
+    if looks_like_document(text):
+        from kexeckit.machine.document import parse_document
+
+        return parse_document(text, name)
     if looks_like_iomem(text):
-        return machine_from_iomem(parse_iomem(text, single.name), single.name)
-    return machine_from_log(parse_boot_log(text, single.name))
+        return machine_from_iomem(parse_iomem(text, name), name)
+    return machine_from_log(parse_boot_log(text, name))
 
 
 def _of_root(root: Sysroot, *, handover: bool) -> Machine:

@@ -7,6 +7,7 @@ sosreport.tar.xz    a root
 
 import bz2
 import gzip
+import io
 import lzma
 import zlib
 from typing import IO, cast
@@ -23,30 +24,31 @@ _LARGEST = 1 << 28
 _OPENERS = ((b"\x1f\x8b\x08", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\x00", lzma.open))
 
 
-def open_packed(path: str, head: bytes) -> Sysroot:
+def open_packed(path: str, head: bytes, packed: bytes | None = None) -> Sysroot:
     """Open a compressed file or an archive.
 
     Args:
         path: The file.
         head: Its first bytes.
+        packed: All of its bytes where they have been read; `path` is then only its name for messages.
 
     Raises:
         InputError: It cannot be unpacked, or is larger than a log can be.
     """
-    data = _unpacked(path, head)
+    data = _unpacked(path, head, packed)
     if data is not None:
         return FileRoot(SingleFile(path, data))
-    root = TarRoot(path)
+    root = TarRoot(path, packed)
     name = root.lone_file()
     return root if name is None else FileRoot(SingleFile(root.label(name), root.read_bytes(name)))
 
 
-def _unpacked(path: str, head: bytes) -> bytes | None:
+def _unpacked(path: str, head: bytes, packed: bytes | None) -> bytes | None:
     # The content of a compressed file that is no tar; None for a tar, and for what the tar's reader has to judge.
     opener = next((opened for magic, opened in _OPENERS if head.startswith(magic)), None)
     if opener is None:
         return None
-    with cast("IO[bytes]", opener(path, "rb")) as file:
+    with cast("IO[bytes]", opener(path if packed is None else io.BytesIO(packed), "rb")) as file:
         try:
             first = file.read(_BLOCK)
             if not first or first[_MAGIC] == b"ustar":

@@ -3,8 +3,10 @@
 Three forms, opened by `open_sysroot`:
     a directory  ``/`` for this machine, or a capture laid out like a root;
     a tar        plain, gzip, xz or bzip2; a single leading folder (as in a sosreport) is seen through;
-    a file       one boot log or one iomem file; it has no names, only `single_file`. It may be compressed, or alone in
-                 a tar.
+    a file       one boot log, iomem file, description or document of a machine; it has no names, only `single_file`.
+                 It may be compressed, or alone in a tar.
+
+``-`` is standard input, which may be any of these but a directory. A machine that is described in words is a file, too.
 
 Names are absolute, like ``/proc/iomem``. Not found, not readable and empty are three different answers.
 
@@ -19,6 +21,7 @@ from kexeckit.errors import InputError, UnavailableError, file_error
 from kexeckit.system.text import decode_text
 
 _HEAD = 265
+_STANDARD_INPUT = "standard input"
 _FOREIGN = ((b"\x28\xb5\x2f\xfd", "zstd"), (b"PK\x03\x04", "zip"), (b"7z\xbc\xaf\x27\x1c", "7-Zip"))
 
 
@@ -29,10 +32,19 @@ class SingleFile:
     Attributes:
         name: As the user gave it.
         data: All of its bytes.
+        words: They are no file's, but a machine that was described in words.
     """
 
     name: str
     data: bytes
+    words: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MachineWords:
+    """A machine that was described in words, in place of a root: ``x86_64 node:2 ram:64G kernel:6.12``."""
+
+    text: str
 
 
 class Sysroot(Protocol):
@@ -166,11 +178,12 @@ class FileRoot:
         return self.file.name
 
 
-def open_sysroot(path: str | None) -> Sysroot:
+def open_sysroot(path: str | MachineWords | None) -> Sysroot:
     """Open a root.
 
     Args:
-        path: A directory, a tar or a single file; None for the running machine.
+        path: A directory, a tar or a single file; ``-`` for standard input; a description in words; None for the
+            running machine.
 
     Raises:
         UnavailableError: Nothing is there.
@@ -179,27 +192,35 @@ def open_sysroot(path: str | None) -> Sysroot:
     """
     if path is None:
         return DirectoryRoot("/")
+    if isinstance(path, MachineWords):
+        return FileRoot(SingleFile("--machine", path.text.encode("utf-8", "surrogateescape"), words=True))
+    name = _STANDARD_INPUT if path == "-" else path
     try:
-        if os.path.isdir(path):
+        if path != "-" and os.path.isdir(path):
             return DirectoryRoot(os.path.realpath(path))
         # Opened once: what has been read from a pipe does not come again.
-        with open(path, "rb") as file:
+        with open(0 if path == "-" else path, "rb", closefd=path != "-") as file:
             head = file.read(_HEAD)
-            data = None if _looks_like_tar(head) else head + file.read()
+            data = None if _looks_like_tar(head) and path != "-" else head + file.read()
     except OSError as error:
-        raise file_error(error, path) from error
+        raise file_error(error, name) from error
     except ValueError as error:
         raise UnavailableError(f"{path!r}: no such file or directory") from error
+    return _of_bytes(name, head, data)
+
+
+def _of_bytes(name: str, head: bytes, data: bytes | None) -> Sysroot:
+    # `data` is None where a packed file is read piece by piece.
     if data == b"":
-        raise InputError(path, "the file is empty", expected="a directory, a tar, a boot log or an iomem file")
+        raise InputError(name, "the file is empty", expected="a directory, a tar, a boot log or an iomem file")
     packing = next((name for magic, name in _FOREIGN if head.startswith(magic)), None)
     if packing:
-        raise InputError(path, f"packed by {packing}, which is not read here", remedy="unpack it first")
-    if data is not None:
-        return FileRoot(SingleFile(path, data))
+        raise InputError(name, f"packed by {packing}, which is not read here", remedy="unpack it first")
+    if data is not None and not _looks_like_tar(head):
+        return FileRoot(SingleFile(name, data))
     from kexeckit.system.packed import open_packed
 
-    return open_packed(path, head)
+    return open_packed(name, head, data)
 
 
 def _looks_like_tar(head: bytes) -> bool:

@@ -1,8 +1,10 @@
 """`TarRoot`: a machine's files in a tar, as sosreport and supportconfig make them."""
 
+import io
 import tarfile
 import weakref
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from kexeckit.errors import InputError, UnavailableError
 from kexeckit.system.text import decode_text
@@ -14,15 +16,20 @@ _OF_A_ROOT = {"proc", "sys", "var", "dev", "boot", "sos_commands"}
 
 
 class TarRoot:
-    """A tar of a directory laid out like a root, possibly below one leading folder."""
+    """A tar of a directory laid out like a root, possibly below one leading folder.
+
+    Args:
+        path: The file.
+        packed: All of its bytes where they have been read; `path` is then only its name for messages.
+    """
 
     live = False
     single_file = None
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, packed: bytes | None = None) -> None:
         self._path = path
         # Held open for as long as the root is used.
-        file = Path(path).open("rb")  # noqa: SIM115
+        file: IO[bytes] = Path(path).open("rb") if packed is None else io.BytesIO(packed)  # noqa: SIM115
         weakref.finalize(self, file.close)
         try:
             self._tar = tarfile.open(fileobj=file)  # noqa: SIM115
