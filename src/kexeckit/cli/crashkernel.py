@@ -115,9 +115,9 @@ def run(args: Namespace) -> int:
     refuse_unused(args, _OF_ESTIMATE, "a prediction", "add --estimate, to which they belong")
     from kexeckit.formats.word_check import check_words
     from kexeckit.kernel.behaviour.of_machine import behaviours_of
+    from kexeckit.kernel.observed import Agreement
     from kexeckit.kernel.reservation import predict
-    from kexeckit.kernel.reservation.from_machine import reservation_input
-    from kexeckit.kernel.reservation.predict import predict_reservation
+    from kexeckit.kernel.reservation.answer import answer_reservation
     from kexeckit.kernel.reservation.words import VOCABULARY
     from kexeckit.render.crashkernel import crashkernel_document, render_crashkernel
     from kexeckit.system.machine import read_machine
@@ -126,14 +126,17 @@ def run(args: Namespace) -> int:
     check_words(args.words, VOCABULARY)
     machine = read_machine(open_sysroot(args.root), arch=args.arch, release=args.kernel_version)
     behaviours = behaviours_of(machine, read_stated(args, "reservation"))
-    found = predict_reservation(reservation_input(machine, args.words, behaviours))
+    answer = answer_reservation(machine, args.words, behaviours)
+    found = answer.predicted
     if args.json:
         from kexeckit.cli.output import print_document
 
-        print_document(crashkernel_document(found))
+        print_document(crashkernel_document(answer))
     else:
         from kexeckit.cli.output import printable
 
-        print(printable(render_crashkernel(found)))
+        print(printable(render_crashkernel(answer)))
     _warn(args.words, auto=bool(found.facts.rules.auto))
+    if answer.agreement is Agreement.DIFFER:
+        return 1
     return {predict.FAILED: 1, predict.NOT_DETERMINED: NOT_DETERMINED}.get(found.outcome, 0)

@@ -28,10 +28,10 @@ def run(args: Namespace) -> int:
     from kexeckit.errors import NOT_DETERMINED
     from kexeckit.formats.word_check import check_words, value_doubts
     from kexeckit.kernel.behaviour.of_machine import behaviours_of
+    from kexeckit.kernel.observed import Agreement
+    from kexeckit.kernel.zones.answer import answer_zones
     from kexeckit.kernel.zones.cost import affordable_kernelcore, node_costs
-    from kexeckit.kernel.zones.from_machine import zone_question
     from kexeckit.kernel.zones.parameters import VOCABULARY
-    from kexeckit.kernel.zones.predict import predict_zones
     from kexeckit.machine.merge import with_efi_map
     from kexeckit.render.zones import render_zones, zones_document
     from kexeckit.system.machine import read_machine
@@ -41,17 +41,19 @@ def run(args: Namespace) -> int:
     machine = read_machine(open_sysroot(args.root), arch=args.arch, release=args.kernel_version)
     if args.efi_map:
         machine = with_efi_map(machine, _file(args.efi_map), args.efi_map)
-    question = zone_question(machine, args.words, behaviours_of(machine, read_stated(args, "zones")))
-    prediction = predict_zones(question.machine, question.parameters, question.behaviour, below=question.below)
+    answer = answer_zones(machine, args.words, behaviours_of(machine, read_stated(args, "zones")))
+    question, prediction = answer.question, answer.predicted
     costs = node_costs(question.machine, question.parameters, prediction)
     afford = affordable_kernelcore(question.machine, question.behaviour) if args.afford and not question.below else None
     if args.json:
         from kexeckit.cli.output import print_document
 
-        print_document(zones_document(prediction, costs, afford))
+        print_document(zones_document(answer, costs, afford))
     else:
-        print(render_zones(prediction, costs, afford))
+        print(render_zones(answer, costs, afford))
     print_warnings(value_doubts(args.words))
+    if answer.agreement is Agreement.DIFFER:
+        return 1
     return 0 if prediction.nodes else NOT_DETERMINED
 
 

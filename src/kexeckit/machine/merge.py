@@ -38,6 +38,7 @@ def merge(first: Machine, *others: Machine) -> Machine:
         taken=next((p.taken for p in parts if p.taken), None),
         handover=next((p.handover for p in parts if p.handover), None),
         notes=tuple(dict.fromkeys(n for p in parts for n in p.notes)),
+        assumed=tuple(dict.fromkeys(a for p in parts for a in p.assumed)),
         problems=tuple(dict.fromkeys(x for p in parts for x in p.problems)),
     )
 

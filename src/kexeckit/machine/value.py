@@ -279,6 +279,7 @@ class Machine:
         handover: What only loading needs, or None where it was not read.
         observed: What the kernel did.
         notes: What the user should know about the reading.
+        assumed: What the reading had to assume, one sentence each.
         problems: Parts of a source that are there and cannot be used.
     """
 
@@ -294,6 +295,7 @@ class Machine:
     handover: HandoverFacts | None = None
     observed: ObservedFacts = field(default_factory=ObservedFacts)
     notes: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
 
     def __repr__(self) -> str:

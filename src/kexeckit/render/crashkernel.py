@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kexeckit.kernel.reservation.advice import fits, user_space
+from kexeckit.kernel.reservation.answer import ReservationAnswer
 from kexeckit.kernel.reservation.doubt import Candidate
 from kexeckit.kernel.reservation.explain import Reason, explain
 from kexeckit.kernel.reservation.predict import CrashRegion, Reservation
@@ -11,13 +12,15 @@ from kexeckit.kernel.reservation.search import Tried
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.units import format_size
 from kexeckit.render.document import reason_document
+from kexeckit.render.observed import agreement_lines, observed_reservation_document, observed_reservation_lines
 
 SCHEMA = "kexeckit/crashkernel/1"
 _SHOWN = 12
 
 
-def crashkernel_document(found: Reservation) -> dict[str, Any]:
+def crashkernel_document(answer: ReservationAnswer) -> dict[str, Any]:
     """Return the JSON document; addresses and sizes are bytes, `start` is null where it is not determined."""
+    found = answer.predicted
     view = user_space(found)
     return {
         "schema": SCHEMA,
@@ -25,6 +28,10 @@ def crashkernel_document(found: Reservation) -> dict[str, Any]:
         "regions": [{"start": r.start, "size": r.size, "kind": r.kind, "name": r.name} for r in found.regions],
         "reasons": [_reason(r) for r in explain(found)],
         "candidates": [_candidate(c, found) for c in found.candidates],
+        "observed": observed_reservation_document(answer.observed),
+        "agreement": answer.agreement.value,
+        "explanations": list(answer.compared.why),
+        "assumed": list(found.facts.assumed),
         "sources": list(found.facts.sources),
         "fits": [{"spec": f.spec, "text": f.text} for f in fits(found)],
         "user_space": {
@@ -35,10 +42,13 @@ def crashkernel_document(found: Reservation) -> dict[str, Any]:
     }
 
 
-def render_crashkernel(found: Reservation) -> str:
-    """Return the text: the outcome, the regions, then why."""
-    lines = [f"crashkernel: {found.outcome}"]
-    lines += _regions(found.regions)
+def render_crashkernel(answer: ReservationAnswer) -> str:
+    """Return the text: what was observed where nothing else was asked, what is predicted, whether they agree, why."""
+    found, seen = answer.predicted, answer.observed
+    lines = observed_reservation_lines(seen) if seen and not answer.asked else []
+    lines += [f"predicted: {found.outcome}", *_regions(found.regions)]
+    if seen and not answer.asked:
+        lines += agreement_lines(answer.agreement, answer.compared.why)
     if found.candidates:
         lines.append("possible addresses:")
         lines += [f"  {_candidate_text(c)}" for c in found.candidates]
@@ -46,6 +56,10 @@ def render_crashkernel(found: Reservation) -> str:
     for reason in explain(found):
         lines.append(f"  {reason.text}")
         lines += [f"    {text}" for text in _tried_texts(reason.tried)]
+    if found.facts.assumed:
+        lines += ["assumed:", *(f"  {text}" for text in found.facts.assumed)]
+    if seen and answer.asked:
+        lines += ["in the boot that the source shows:", *(f"  {line}" for line in observed_reservation_lines(seen))]
     lines.append("read from:")
     lines += [f"  {s}" for s in found.facts.sources]
     return "\n".join(lines)

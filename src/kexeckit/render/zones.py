@@ -3,11 +3,13 @@
 from collections.abc import Iterable
 from typing import Any
 
+from kexeckit.kernel.zones.answer import ZonesAnswer
 from kexeckit.kernel.zones.cost import Affordable, NodeCost
 from kexeckit.kernel.zones.predict import NodeZones, ZonePrediction
 from kexeckit.kernel.zones.spans import ZoneSpan
 from kexeckit.memory.units import format_size
 from kexeckit.render.document import reason_document
+from kexeckit.render.observed import agreement_lines, observed_zones_document, observed_zones_lines
 from kexeckit.render.table import indented, render_table
 
 SCHEMA = "kexeckit/zones/1"
@@ -15,9 +17,10 @@ _RIGHT = frozenset((2, 3, 4, 5, 6))
 
 
 def zones_document(
-    prediction: ZonePrediction, costs: Iterable[NodeCost] = (), affordable: Affordable | None = None
+    answer: ZonesAnswer, costs: Iterable[NodeCost] = (), affordable: Affordable | None = None
 ) -> dict[str, Any]:
     """Return the JSON document; `ranges` are bytes with exclusive ends, zones of nodes count page frames."""
+    prediction = answer.predicted
     size = prediction.page_size
     document: dict[str, Any] = {
         "schema": SCHEMA,
@@ -29,6 +32,10 @@ def zones_document(
         "nodes": [_node_document(node) for node in prediction.nodes],
         "warnings": list(prediction.warnings),
         "reasons": [reason_document(r.about, r.text, r.source) for r in prediction.reasons],
+        "observed": observed_zones_document(answer.observed),
+        "agreement": answer.agreement.value,
+        "explanations": list(answer.why),
+        "assumed": list(answer.question.assumed),
         "page_size": size,
         "costs": [
             {
@@ -48,11 +55,11 @@ def zones_document(
     return document
 
 
-def render_zones(
-    prediction: ZonePrediction, costs: Iterable[NodeCost] = (), affordable: Affordable | None = None
-) -> str:
+def render_zones(answer: ZonesAnswer, costs: Iterable[NodeCost] = (), affordable: Affordable | None = None) -> str:
     """Return the text: what the kernel prints, zones per node, what they cost, warnings, reasons."""
-    parts = [kernel_messages(prediction)] if prediction.determined else ["zones: not determined"]
+    prediction = answer.predicted
+    head = "predicted\n" + indented(kernel_messages(prediction))
+    parts = [head] if prediction.determined else ["predicted: not determined"]
     if prediction.nodes:
         parts.append(_zone_table(prediction))
     rows = list(costs)
@@ -62,6 +69,11 @@ def render_zones(
         parts.append(_affordable(affordable))
     if prediction.warnings:
         parts.append("warnings:\n" + indented("\n".join(prediction.warnings)))
+    if answer.observed and not answer.asked:
+        parts.insert(0, "\n".join(observed_zones_lines(answer.observed)))
+        parts.append("\n".join(agreement_lines(answer.agreement, answer.why)))
+    if answer.question.assumed:
+        parts.append("assumed:\n" + indented("\n".join(answer.question.assumed)))
     if prediction.reasons:
         lines = [f"{r.about}: {r.text}" + (f"  [{r.source}]" if r.source else "") for r in prediction.reasons]
         parts.append("reasons:\n" + indented("\n".join(lines)))

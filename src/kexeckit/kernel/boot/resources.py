@@ -40,7 +40,7 @@ def resources_of(machine: Machine) -> tuple[ResourceTree, tuple[str, ...]]:
     """
     shown = machine.memory.resources
     if shown:
-        return shown.value, ()
+        return shown.value, machine.assumed
     _raise_problem(machine, "memory.resources")
     if machine.kind == "live":
         raise UnavailableError("/proc/iomem: no such file or directory")
@@ -50,7 +50,7 @@ def resources_of(machine: Machine) -> tuple[ResourceTree, tuple[str, ...]]:
             f"{machine.source}: no memory map in it", remedy="give a whole boot log or a capture with /proc/iomem"
         )
     crash, more = _crash_regions(machine)
-    return _with_regions(roots, crash), (words, *more)
+    return _with_regions(roots, crash), (*machine.assumed, words, *more)
 
 
 def _derived(machine: Machine) -> tuple[list[Resource], str]:

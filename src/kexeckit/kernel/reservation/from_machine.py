@@ -88,7 +88,7 @@ def reservation_input(
         end_of_boot=_end_of_boot(machine) if reserved and open_facts.early and regions else (),
         sources=sources_of(machine),
         notes=(*machine.notes, *notes, *_problems(machine), *kernel.said(rules)),
-        assumed=kernel.assumptions,
+        assumed=(*machine.assumed, *kernel.assumptions),
         below=kernel.why_not(RESERVATION),
         dma_cma=_dma_cma(machine),
         direct_map=_direct_map(machine, rules, randomised=randomised),

@@ -76,7 +76,9 @@ def zone_question(machine: Machine, words: Sequence[str] = (), behaviours: Behav
     made = replace(made, unknown=(*idle, *made.unknown))
     parameters = parse_zone_parameters(cmdline).as_read_by(behaviour)
     below = kernel.why_not(ZONES)
-    return ZoneQuestion(made, parameters, behaviour, cmdline, (*kernel.assumptions, *asking.assumed), below)
+    return ZoneQuestion(
+        made, parameters, behaviour, cmdline, (*machine.assumed, *kernel.assumptions, *asking.assumed), below
+    )
 
 
 class _Asking:

@@ -72,7 +72,7 @@ class _Builder:
                 flags=self._maybe(self._flags()), possible=self._maybe(said.cpus), present=self._maybe(said.cpus)
             ),
             taken=self._maybe(self._taken() or None),
-            notes=tuple(f"assumed: {text}" for text in said.assumed),
+            assumed=said.assumed,
         )
 
     def _kernel(self) -> KernelFacts:

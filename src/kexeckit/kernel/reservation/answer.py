@@ -1,0 +1,57 @@
+"""The whole answer about a reservation: what is predicted, what was observed, and whether the two agree."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kexeckit.kernel.behaviour.behaviours import Behaviours
+from kexeckit.kernel.observed import Agreement
+from kexeckit.kernel.reservation.from_machine import reservation_input
+from kexeckit.kernel.reservation.observed import (
+    Compared,
+    ObservedReservation,
+    compare_reservation,
+    observed_reservation,
+)
+from kexeckit.kernel.reservation.predict import Reservation, predict_reservation
+from kexeckit.machine.value import Machine
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationAnswer:
+    """A predicted reservation beside the observed one.
+
+    Attributes:
+        predicted: What the kernel is predicted to do under the command line that is asked about.
+        observed: What it did in the boot that the source shows; None where no source shows it.
+        compared: Whether they agree, and why not.
+        asked: Words were typed, so that the question may be about another boot than the one that is shown.
+    """
+
+    predicted: Reservation
+    observed: ObservedReservation | None
+    compared: Compared
+    asked: bool
+
+    @property
+    def agreement(self) -> Agreement:
+        """Whether prediction and observation agree."""
+        return self.compared.agreement
+
+
+def answer_reservation(
+    machine: Machine, words: Sequence[str] = (), behaviours: Behaviours | None = None
+) -> ReservationAnswer:
+    """Predict a reservation and hold it against what the machine shows.
+
+    Args:
+        machine: What is known.
+        words: Words of a kernel command line; a name that is here replaces that name in the machine's.
+        behaviours: What the kernel does; None to choose by its version.
+
+    Raises:
+        InputError: No memory map, no architecture, or a map that the rest of the source contradicts.
+        UsageError: A word is none of a command line's.
+    """
+    found = predict_reservation(reservation_input(machine, words, behaviours))
+    seen = observed_reservation(machine)
+    return ReservationAnswer(found, seen, compare_reservation(found, seen), bool(words))
