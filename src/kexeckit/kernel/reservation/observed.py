@@ -13,7 +13,7 @@ kexec-tools kexec/kexec-iomem.c, parse_iomem_single(), kexec_iomem_for_each_line
 from dataclasses import dataclass
 
 from kexeckit.kernel.observed import Agreement
-from kexeckit.kernel.reservation.predict import FAILED, NONE, RESERVED, CrashRegion, Reservation
+from kexeckit.kernel.reservation.predict import FAILED, NONE, NOT_DETERMINED, RESERVED, CrashRegion, Reservation
 from kexeckit.machine.value import Machine
 from kexeckit.memory.resource import CRASH_KERNEL, CRASH_KERNEL_LOW
 from kexeckit.memory.units import MIB
@@ -103,6 +103,10 @@ def compare_reservation(found: Reservation, observed: ObservedReservation | None
         same = len(predicted) == len(observed.regions) and all(
             _is(p, o, found, exact=observed.exact)
             for p, o in zip(_by_kind(predicted), _by_kind(observed.regions), strict=True)
+        )
+    if not same and found.outcome == NOT_DETERMINED and not observed.regions:
+        return Compared(
+            Agreement.UNKNOWN, ("whether anything is reserved is not determined", *(d.text for d in found.doubts))
         )
     return Compared(Agreement.AGREE) if same else Compared(Agreement.DIFFER, tuple(_explanations(found, observed)))
 
