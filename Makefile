@@ -48,8 +48,8 @@ pyz: env         ## dist/kexeckit.pyz: plan and load with nothing but Python
 purgatory: env   ## rebuild what runs between the two kernels
 	$(RUN) python -m kexeckit.purgatory.build
 
-schema: env      ## docs/schema/machine-1.json, from the type hints of a machine
-	$(RUN) python -m kexeckit.lab.dev.machine_schema > docs/schema/machine-1.json
+schema: env      ## docs/schema/machine.schema.json, from the type hints of a machine
+	$(RUN) python -m kexeckit.lab.dev.machine_schema > docs/schema/machine.schema.json
 
 bench: env       ## the benchmarks of docs/benchmarks.md
 	@sh tools/system-packages bench

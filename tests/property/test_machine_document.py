@@ -22,7 +22,7 @@ from machines import machines
 from source_tree import ROOT
 from strategies import resource_trees
 
-FILE = ROOT / "docs" / "schema" / "machine-1.json"
+FILE = ROOT / "docs" / "schema" / "machine.schema.json"
 VALIDATOR = jsonschema.Draft202012Validator(json.loads(FILE.read_text("utf-8")))
 JUNK = st.one_of(
     st.none(),

@@ -247,10 +247,10 @@ def test_a_machine_in_words_has_the_map_of_a_pc() -> None:
         (4 * GIB, 9 * GIB, RAM),
     ]
     places = "[0x00000000, 0xc0000000), [0x100000000, 0x240000000)"
-    assert found.notes == (
-        f"assumed: 8 GiB of RAM at {places}, where QEMU puts the RAM of x86_64",
-        "assumed: no initrd is loaded",
-        "assumed: firmware keeps what SeaBIOS keeps of the RAM of a PC",
+    assert found.assumed == (
+        f"8 GiB of RAM at {places}, where QEMU puts the RAM of x86_64",
+        "no initrd is loaded",
+        "firmware keeps what SeaBIOS keeps of the RAM of a PC",
     )
 
 
@@ -275,7 +275,7 @@ def test_where_memory_is(text: str, expected: list[tuple[int, int]]) -> None:
     """Where QEMU puts it, or around the holes that are given, which is then no assumption."""
     found = words(text)
     assert [pair for pair in ram(found) if pair[1] != 639 * KIB] == expected
-    assert any("QEMU" in note for note in found.notes) == ("hole" not in text)
+    assert any("QEMU" in note for note in found.assumed) == ("hole" not in text)
 
 
 def test_memory_is_split_between_nodes() -> None:
@@ -283,7 +283,7 @@ def test_memory_is_split_between_nodes() -> None:
     found = words("arm64 ram:4097M node:4")
     assert [memory_of(found, n).size // MIB for n in range(4)] == [1024, 1024, 1024, 1025]
     assert memory_of(found, 0) == RangeSet((MemRange(GIB, 2 * GIB),))
-    assert "assumed: RAM is split evenly between 4 nodes, by address" in found.notes
+    assert "RAM is split evenly between 4 nodes, by address" in found.assumed
     low, high = (memory_of(words("x86_64 ram:8G node:2"), n) for n in range(2))
     assert [r.end for r in low] == [639 * KIB, LOW, 5 * GIB]
     assert list(high) == [MemRange(5 * GIB, 9 * GIB)]

@@ -183,12 +183,14 @@ def test_a_document_is_told_from_other_texts() -> None:
 
 
 def test_an_efi_type_may_have_no_number() -> None:
-    """-1 stands for a type that the log does not name; elsewhere numbers are not negative."""
-    entry = {"range": {"start": 0, "last": 9}, "type": -1, "name": "x", "attributes": 0, "line": 1}
+    """A type that the log does not name is null; no number in a document is negative."""
+    entry = {"range": {"start": 0, "last": 9}, "type": None, "name": "x", "attributes": 0, "line": 1}
     found = from_document({**BARE, "efi": {"map": fact([entry])}}, "m.json")
     assert found.efi.map is not None
     assert found.efi.map.value[0].type == -1
     assert to_document(found)["efi"]["map"]["value"] == [entry]
+    assert "type: -1 does not belong" in refusal({**BARE, "efi": {"map": fact([{**entry, "type": -1}])}})
+    assert "attributes: null" in refusal({**BARE, "efi": {"map": fact([{**entry, "attributes": None}])}})
     assert "attributes: -1" in refusal({**BARE, "efi": {"map": fact([{**entry, "attributes": -1}])}})
 
 

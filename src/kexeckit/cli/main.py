@@ -105,11 +105,12 @@ def _run(words: Sequence[str]) -> int:
 
     module = import_module(f"kexeckit.cli.{words[0].replace('-', '_')}")
     args = parser_of(words[0], module, _EXIT_CODES).parse(words[1:])
+    unused = getattr(module, "UNUSED", ())
+    refuse_unused(args, (*unused, "machine") if "root" in unused else unused, words[0])
     if args.machine is not None:
         from kexeckit.system.sysroot import MachineWords
 
         args.root = MachineWords(args.machine)
-    refuse_unused(args, getattr(module, "UNUSED", ()), words[0])
     return int(module.run(args))
 
 

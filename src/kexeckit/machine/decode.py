@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kexeckit.errors import InputError
-from kexeckit.machine.shape import LEAST_SIGNED, MOST, Member, Shape, record_of, shape_of
+from kexeckit.machine.shape import MOST, Member, Shape, record_of, shape_of
 from kexeckit.memory.kind import KNOWN_KINDS, MemoryKind
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
@@ -34,7 +34,7 @@ class Decoder:
         self._readers: dict[str, Callable[[Shape, Any, str], Any]] = {
             "bool": self._plain(bool, "true or false"),
             "str": self._plain(str, "a text"),
-            "int": lambda _, data, path: self._number(data, path, 0),
+            "int": lambda _, data, path: self._number(data, path),
             "bytes": self._bytes,
             "ranges": self._ranges,
             "memory kind": self._memory_kind,
@@ -70,10 +70,10 @@ class Decoder:
 
         return read
 
-    def _number(self, data: object, path: str, least: int) -> int:
+    def _number(self, data: object, path: str) -> int:
         # JSON's true is a Python int as well.
-        if type(data) is not int or not least <= data <= MOST:
-            raise self._wrong(path, data, f"a whole number from {least} to 2^64 - 1")
+        if type(data) is not int or not 0 <= data <= MOST:
+            raise self._wrong(path, data, "a whole number from 0 to 2^64 - 1")
         return data
 
     def _bytes(self, _: Shape, data: object, path: str) -> bytes:
@@ -149,8 +149,8 @@ class Decoder:
         found = data[member.key]
         if shape.spans and member.name == "end":
             return self._end(data, path)
-        if member.signed:
-            return self._number(found, path, LEAST_SIGNED)
+        if member.nameless and found is None:
+            return -1
         return self.read(member.hint, found, path)
 
     def _end(self, data: Mapping[str, Any], path: str) -> int:
@@ -158,7 +158,7 @@ class Decoder:
         start, last = data["start"], data["last"]
         if last is None:
             return int(start)
-        end = self._number(last, path, 0) + 1
+        end = self._number(last, path) + 1
         if end <= start:
             raise self.refused(path, f"{end - 1:#x} lies before the start {start:#x}")
         return end

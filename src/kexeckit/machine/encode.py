@@ -5,7 +5,7 @@ from enum import Enum
 from typing import Any
 
 from kexeckit.errors import InputError
-from kexeckit.machine.shape import LEAST_SIGNED, MOST, is_signed, spans
+from kexeckit.machine.shape import MOST, is_nameless, spans
 from kexeckit.memory.kind import KNOWN_KINDS, MemoryKind
 from kexeckit.memory.rangeset import RangeSet
 
@@ -50,14 +50,14 @@ def _record(value: Any, path: str, source: str) -> dict[str, Any]:  # noqa: ANN4
             # Exclusive ends may be 2^64, which no 64-bit reader takes; an entry may cover nothing at all.
             last = found - 1 if found > value.start else None
             out["last"] = encode(last, f"{path}.last", source)
-        elif is_signed(cls, field.name):
-            out[field.name] = _number(found, f"{path}.{field.name}", source, LEAST_SIGNED)
+        elif found == -1 and is_nameless(cls, field.name):
+            out[field.name] = None
         else:
             out[field.name] = encode(found, f"{path}.{field.name}", source)
     return out
 
 
-def _number(value: int, path: str, source: str, least: int = 0) -> int:
-    if not least <= value <= MOST:
+def _number(value: int, path: str, source: str) -> int:
+    if not 0 <= value <= MOST:
         raise InputError(source, f"{path}: {value:#x} does not fit in 64 bits")
     return value

@@ -1,6 +1,6 @@
 """`Shape`: what a type hint of a frozen dataclass says about its JSON. Reading and the JSON Schema both follow it.
 
-bool, int, str          themselves; an int is not negative and fits in 64 bits, except for those in `_SIGNED`
+bool, int, str          themselves; an int is not negative and fits in 64 bits; -1 of those in `_NAMELESS` is null
 X | None                X or null
 tuple[X, ...]           a list of X                  tuple[X, Y]   a list of two
 frozenset[X]            a sorted list of X           RangeSet      a list of ranges
@@ -22,9 +22,8 @@ from kexeckit.memory.rangeset import RangeSet
 
 # The highest number that a document holds; 2^64 itself, as an exclusive end, is why `last` is written.
 MOST = (1 << 64) - 1
-LEAST_SIGNED = -(1 << 63)
 # -1 stands for a type that the log does not name.
-_SIGNED = {(EfiMapEntry, "type")}
+_NAMELESS = {(EfiMapEntry, "type")}
 _PLAIN = {bool: "bool", int: "int", str: "str", bytes: "bytes", RangeSet: "ranges", MemoryKind: "memory kind"}
 
 
@@ -37,14 +36,14 @@ class Member:
         key: In JSON.
         hint: Its type.
         required: It has no default.
-        signed: An int that may be negative.
+        nameless: An int that is -1 for none, which is null in JSON.
     """
 
     name: str
     key: str
     hint: Any
     required: bool
-    signed: bool
+    nameless: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +101,9 @@ def spans(cls: Any) -> bool:  # noqa: ANN401
     return {"start", "end"} <= {f.name for f in fields(cls)}
 
 
-def is_signed(cls: Any, name: str) -> bool:  # noqa: ANN401
-    """Say whether an int field may be negative."""
-    return (cls, name) in _SIGNED
+def is_nameless(cls: Any, name: str) -> bool:  # noqa: ANN401
+    """Say whether an int field is -1 for none."""
+    return (cls, name) in _NAMELESS
 
 
 def _members(cls: Any, inside: tuple[Any, ...]) -> Iterator[Member]:  # noqa: ANN401
@@ -115,7 +114,7 @@ def _members(cls: Any, inside: tuple[Any, ...]) -> Iterator[Member]:  # noqa: AN
     for field in fields(cls):
         key = "last" if span and field.name == "end" else field.name
         hint = known.get(hints[field.name], hints[field.name])
-        yield Member(field.name, key, hint, _required(field), is_signed(cls, field.name))
+        yield Member(field.name, key, hint, _required(field), is_nameless(cls, field.name))
 
 
 def _required(field: "Field[Any]") -> bool:

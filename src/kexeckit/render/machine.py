@@ -41,6 +41,7 @@ def render_machine(machine: Machine) -> str:
 
 
 def _remarks(machine: Machine) -> Iterator[tuple[str, tuple[object, ...]]]:
+    yield "assumed", machine.assumed
     yield "notes", machine.notes
     yield "cannot be used", machine.problems
 

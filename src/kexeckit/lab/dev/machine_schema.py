@@ -1,6 +1,6 @@
 """The JSON Schema of ``kexeckit/machine/1``, made from the same type hints that documents are read by.
 
-python -m kexeckit.lab.dev.machine_schema > docs/schema/machine-1.json
+python -m kexeckit.lab.dev.machine_schema > docs/schema/machine.schema.json
 """
 
 import inspect
@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from kexeckit.machine.document import SCHEMA
-from kexeckit.machine.shape import LEAST_SIGNED, MOST, Member, Shape, record_of, shape_of
+from kexeckit.machine.shape import MOST, Member, Shape, record_of, shape_of
 from kexeckit.machine.value import KINDS, Machine
 from kexeckit.memory.kind import KNOWN_KINDS, MemoryKind
 from kexeckit.memory.range import MemRange
@@ -46,9 +46,9 @@ def _schema(hint: Any, defs: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401
     return _record(shape, defs, str(hint)) if shape.kind == "record" else _plain(shape.kind)
 
 
-def _plain(kind: str, *, signed: bool = False) -> dict[str, Any]:
+def _plain(kind: str) -> dict[str, Any]:
     if kind == "int":
-        return {"type": "integer", "minimum": LEAST_SIGNED if signed else 0, "maximum": MOST}
+        return {"type": "integer", "minimum": 0, "maximum": MOST}
     if kind == "bytes":
         return {"type": "string", "pattern": "^([0-9a-f]{2})*$"}
     return {"type": {"bool": "boolean", "str": "string"}[kind]}
@@ -73,7 +73,8 @@ def _member(shape: Shape, member: Member, defs: dict[str, Any]) -> dict[str, Any
     if shape.spans and member.key == "last":
         text = "Last byte that belongs to it; null where it covers no byte."
         return {"anyOf": [_plain("int"), {"type": "null"}], "description": text}
-    return _plain("int", signed=True) if member.signed else _schema(member.hint, defs)
+    found = _schema(member.hint, defs)
+    return {"anyOf": [found, {"type": "null"}]} if member.nameless else found
 
 
 def _summary(cls: type) -> str:
