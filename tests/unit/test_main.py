@@ -18,8 +18,8 @@ from kexeckit.cli.main import COMMANDS, main, report
 from kexeckit.errors import KexeckitError, NotPermittedError
 
 CODES = (
-    "exit codes: 0 ok, 1 findings or a failed check, 2 usage, 65 unusable input, 69 unavailable, 74 I/O, "
-    "77 not permitted"
+    "exit codes: 0 ok, 1 findings or a failed check, 2 usage, 3 not determined, 65 unusable input, 69 unavailable, "
+    "74 I/O, 77 not permitted"
 )
 
 
