@@ -8,12 +8,12 @@ from bootlogs import pc_table, x86_log
 from cli_bench import Commands
 from kexeckit.errors import InputError, UsageError
 from kexeckit.formats.bootlog.boot import parse_boot_log
-from kexeckit.kernel.behaviour.behaviours import NEWEST, select_behaviours
+from kexeckit.kernel.behaviour.behaviours import select_behaviours
 from kexeckit.kernel.behaviour.catalogue import histories
 from kexeckit.kernel.behaviour.reservation import crash_rules, with_pages
 from kexeckit.kernel.behaviour.stated import accepted, parse_stated
 from kexeckit.kernel.reservation.from_log import Asked, facts_from_log
-from kexeckit.machine.version import Release, parse_kernel_version
+from kexeckit.machine.version import NEWEST, Release, parse_kernel_version
 from kexeckit.memory.units import GIB, KIB, MIB
 from kexeckit.render.explain import value_text
 

@@ -128,10 +128,9 @@ def _cost(planned: "Planned", release: str | None) -> "PlanCost":
 def _effects(planned: "Planned", events: list[str]) -> "list[HotplugEffect]":
     if not events:
         return []
-    from kexeckit.kernel.behaviour.behaviours import NEWEST
     from kexeckit.kernel.behaviour.fields import own_fields
     from kexeckit.kernel.behaviour.loading import KernelBehaviour, behaviour_of
-    from kexeckit.machine.version import Release
+    from kexeckit.machine.version import NEWEST, Release
     from kexeckit.plan.hotplug import effect_of, parse_event
 
     facts = planned.facts

@@ -12,7 +12,6 @@ from kexeckit.errors import InputError, UnavailableError
 from kexeckit.formats.bootlog.boot import BootLog, parse_boot_log
 from kexeckit.formats.bootlog.memory import firmware_table
 from kexeckit.formats.iomem import parse_iomem
-from kexeckit.kernel.behaviour.behaviours import NEWEST
 from kexeckit.kernel.behaviour.fields import own_fields, stated_words
 from kexeckit.kernel.behaviour.floors import PAGE_TABLES, below_floor
 from kexeckit.kernel.behaviour.loading import KernelBehaviour, behaviour_of
@@ -21,7 +20,7 @@ from kexeckit.kernel.page_tables.calls import EfiTables, MappingCalls, kernel_ca
 from kexeckit.kernel.page_tables.geometry import TableFormat
 from kexeckit.kernel.page_tables.rule import kernel_rule
 from kexeckit.kernel.zones.from_log import release_of_log
-from kexeckit.machine.version import Release
+from kexeckit.machine.version import NEWEST, Release
 from kexeckit.memory.kind import RAM
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.resource import SYSTEM_RAM, Resource, ResourceTree

@@ -16,7 +16,6 @@ from kexeckit.formats.efi_memory_map import mirrored_memory, parse_efi_memory_ma
 from kexeckit.formats.iomem import parse_iomem
 from kexeckit.formats.machine_toml import parse_machine_toml
 from kexeckit.formats.zoneinfo import parse_zoneinfo
-from kexeckit.kernel.behaviour.behaviours import NEWEST
 from kexeckit.kernel.behaviour.fields import own_fields, stated_words
 from kexeckit.kernel.behaviour.floors import ZONES, below_floor
 from kexeckit.kernel.behaviour.zones import ZoneBehaviour, zone_behaviour_of
@@ -36,7 +35,7 @@ from kexeckit.kernel.zones.from_parts import (
 from kexeckit.kernel.zones.limits import DMA
 from kexeckit.kernel.zones.machine import Reason, ZoneMachine, with_mirror
 from kexeckit.kernel.zones.parameters import ZoneParameters, idle_words, parse_zone_parameters, replace_words
-from kexeckit.machine.version import Release
+from kexeckit.machine.version import NEWEST, Release
 from kexeckit.memory.rangeset import EMPTY, RangeSet
 from kexeckit.system.boot_files import looks_like_iomem, read_firmware_table
 from kexeckit.system.boot_log import read_boot_log
