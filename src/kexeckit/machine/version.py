@@ -5,6 +5,9 @@ from dataclasses import dataclass, replace
 
 from kexeckit.errors import UsageError
 
+NEWEST = "7.2"
+"""Where nothing names a version, this release is assumed, and the answer says so."""
+
 _NUMBERS = re.compile(r"^v?(\d+)\.(\d+)(?:\.(\d+))?")
 
 

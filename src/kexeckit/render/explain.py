@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from kexeckit.kernel.behaviour.catalogue import FieldHistory, field_type
+from kexeckit.kernel.behaviour.catalogue import RECORDS, FieldHistory, field_type
 from kexeckit.kernel.behaviour.change import Change, VendorChange
 from kexeckit.kernel.behaviour.floors import Floor, release_text
 from kexeckit.kernel.behaviour.stated import accepted
@@ -84,17 +84,19 @@ def render_behaviours(fields: Sequence[FieldHistory]) -> str:
     parts = []
     for record in dict.fromkeys(f.record for f in fields):
         rows = [row for f in fields if f.record == record for row in _rows(f)]
-        parts.append(f"{record}:\n{render_table(('field', 'value', 'since', 'architectures'), rows, frozenset())}")
+        parts.append(f"{record}:\n{render_table(_HEAD, rows, frozenset())}")
     return "\n\n".join((*parts, '"kexeckit explain FIELD" says what a field means, with sources.'))
 
 
 def _rows(field: FieldHistory) -> Iterator[list[str]]:
     for at, (arches, value) in enumerate(field.before):
-        yield ["" if at else field.name, _short(value), "before", _arches(arches)]
+        yield ["" if at else field.name, _short(value), "before", _arches(arches), ""]
     for change in field.changes:
-        yield ["", _short(change.fields[field.name]), _dates(change), _arches(change.arches)]
+        value = _short(change.fields[field.name])
+        for date in _dates(change):
+            yield ["", value, date, _arches(change.arches), change.checked]
     for vendor in field.vendors:
-        yield ["", _short(vendor.fields[field.name]), _vendor_text(vendor), _arches(vendor.arches)]
+        yield ["", _short(vendor.fields[field.name]), _vendor_text(vendor), _arches(vendor.arches), vendor.checked]
 
 
 def _short(value: object) -> str:
@@ -119,7 +121,8 @@ def _changes_in_words(field: FieldHistory) -> Iterator[str]:
     if field.changes:
         yield "changes:"
     for change in field.changes:
-        yield f"  {value_text(change.fields[field.name])} since {_dates(change)}, on {_arches(change.arches)}"
+        dates = "; ".join(_dates(change))
+        yield f"  {value_text(change.fields[field.name])} since {dates}, on {_arches(change.arches)}"
         yield f"    {change.source} ({_CHECKED[change.checked]})"
     if field.vendors:
         yield "distributions:"
@@ -128,12 +131,13 @@ def _changes_in_words(field: FieldHistory) -> Iterator[str]:
         yield f"    {vendor.source} ({_CHECKED[vendor.checked]})"
 
 
-def _dates(change: Change) -> str:
-    text = release_text(change.since)
-    if change.until:
-        text += f", before {release_text(change.until)}"
-    text += f" and {', '.join(map(release_text, change.backports))}" if change.backports else ""
-    return text + (f", not {', '.join(map(release_text, change.reverted))}" if change.reverted else "")
+def _dates(change: Change) -> Iterator[str]:
+    # Mainline's release, then each stable branch; where a branch took it back, up to which release it has it.
+    for date in (change.since, *change.backports):
+        ends = [r for r in change.reverted if r[:2] == date[:2]]
+        if date == change.since and change.until:
+            ends.append(change.until)
+        yield release_text(date) + (f" (not {', '.join(map(release_text, ends))})" if ends else "")
 
 
 def _vendor_text(vendor: VendorChange) -> str:
@@ -142,7 +146,8 @@ def _vendor_text(vendor: VendorChange) -> str:
 
 
 def _arches(arches: Sequence[str]) -> str:
-    return " ".join(arches) if any(arches) else "all"
+    every = set(RECORDS["reservation"].bases) <= set(arches)
+    return " ".join(arches) if any(arches) and not every else "all"
 
 
 def value_text(value: object) -> str:
@@ -160,3 +165,4 @@ def value_text(value: object) -> str:
 
 _HEX_FROM = 4096
 _WIDTH = 24
+_HEAD = ("field", "value", "since", "architectures", "checked")

@@ -12,10 +12,8 @@ from kexeckit.kernel.behaviour.floors import floors_below
 from kexeckit.kernel.behaviour.loading import KernelBehaviour, behaviour_of
 from kexeckit.kernel.behaviour.reservation import CrashRules, crash_rules
 from kexeckit.kernel.behaviour.zones import ZoneBehaviour, zone_behaviour_of
-from kexeckit.machine.version import KernelVersion, Release
+from kexeckit.machine.version import NEWEST, KernelVersion, Release
 
-NEWEST = "7.2"
-"""Where nothing names a version, the rules of this release are used, and `Behaviours.assumed` says so."""
 ASSUMED = f"the kernel's version is not shown: {NEWEST} is assumed; name it with --kernel-version"
 
 

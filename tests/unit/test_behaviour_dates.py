@@ -1,0 +1,190 @@
+"""The dates of all behaviours, a second time: written down from the kernel's history, not from the tables.
+
+Each row: field, architecture, the last release without, the first one with, the value it has then. A change that is
+moved by a release, in the tables or here, fails.
+
+Sources, besides the kernel's own files that the tables name: Debian's changelogs of linux (5.10, 6.1, 6.11), which list
+what each stable release took over; the announcements of the stable reviews of 5.10.210, 5.10.215, 6.6.15, 6.6.26,
+6.6.66, 6.6.78, 6.7.3, 6.7.6, 6.8.5, 6.12.5 and 6.12.14.
+"""
+
+import ast
+
+import pytest
+
+from kexeckit.kernel.behaviour.behaviours import select_behaviours
+from kexeckit.kernel.behaviour.catalogue import RECORDS
+from kexeckit.kernel.behaviour.change import Change
+from kexeckit.kernel.behaviour.floors import release_text
+from kexeckit.machine.version import Release
+
+LOADING = """
+gb_leaves                x86_64 4.12.14  4.13     True    # arch/x86/kernel/machine_kexec_64.c, direct_gbpages
+vmcoreinfo_copied        x86_64 4.12.14  4.13     True    # kernel/kexec_core.c
+firmware_tables_mapped   x86_64 5.2.21   5.3      True    # map_efi_systab(), map_acpi_tables()
+linear_map_copied        arm64  5.15.200 5.16     True    # arch/arm64/mm/trans_pgd.c in machine_kexec_post_load()
+purgatory_bufsz          x86_64 5.19.17  6.0      0x4000
+file_load_rng_seed       x86_64 5.19.17  6.0      True
+note_per_possible_cpu    x86_64 6.5.13   6.6      True
+note_per_possible_cpu    arm64  6.5.13   6.6      True
+trace_files_on_demand    x86_64 6.5.13   6.6      True
+elfcorehdr_hotplug_room  x86_64 6.5.13   6.6      True
+file_load_descending     x86_64 6.7.12   6.8      True
+file_load_descending     arm64  6.7.12   6.8      True
+file_load_whole_range    x86_64 6.7.12   6.8      True
+exclude_stops_at_partial x86_64 6.7.12   6.8      False
+kernel_min_pref_address  x86_64 6.8.12   6.9      True
+gb_leaf_only_when_full   x86_64 4.19.306 4.19.307 True    # first try: d794734c9bbf
+gb_leaf_only_when_full   x86_64 4.19.311 4.19.312 False   # taken back: c567f2948f57
+gb_leaf_only_when_full   x86_64 5.4.268  5.4.269  True
+gb_leaf_only_when_full   x86_64 5.4.273  5.4.274  False
+gb_leaf_only_when_full   x86_64 5.10.209 5.10.210 True
+gb_leaf_only_when_full   x86_64 5.10.214 5.10.215 False
+gb_leaf_only_when_full   x86_64 5.15.148 5.15.149 True
+gb_leaf_only_when_full   x86_64 5.15.153 5.15.154 False
+gb_leaf_only_when_full   x86_64 6.1.78   6.1.79   True
+gb_leaf_only_when_full   x86_64 6.1.84   6.1.85   False
+gb_leaf_only_when_full   x86_64 6.6.17   6.6.18   True
+gb_leaf_only_when_full   x86_64 6.6.25   6.6.26   False
+gb_leaf_only_when_full   x86_64 6.7.5    6.7.6    True
+gb_leaf_only_when_full   x86_64 6.7.5    6.8      True
+gb_leaf_only_when_full   x86_64 6.8.4    6.8.5    False
+gb_leaf_only_when_full   x86_64 6.8.4    6.9      False
+gb_leaf_only_when_full   x86_64 6.10.13  6.10.14  True    # for good: cc31744a2945
+gb_leaf_only_when_full   x86_64 6.11.2   6.11.3   True
+gb_leaf_only_when_full   x86_64 6.11.2   6.12     True
+efi_config_mapped        x86_64 6.1.112  6.1.113  True    # 5760929f6545
+efi_config_mapped        x86_64 6.6.54   6.6.55   True
+efi_config_mapped        x86_64 6.10.13  6.10.14  True
+efi_config_mapped        x86_64 6.11.2   6.11.3   True
+efi_config_mapped        x86_64 6.11.2   6.12     True
+acpi_map_drops_last_byte x86_64 6.11.11  6.12     False
+ident_link_no_pti        x86_64 6.6.65   6.6.66   True    # d0ceea662d45
+ident_link_no_pti        x86_64 6.12.4   6.12.5   True
+ident_link_no_pti        x86_64 6.12.4   6.13     True
+pgd_separate_page        x86_64 6.1.128  6.1.129  True    # 4b5bc2ec9a23
+pgd_separate_page        x86_64 6.1.137  6.1.138  False   # taken back: it needs d0ceea662d45
+pgd_separate_page        x86_64 6.6.77   6.6.78   True
+pgd_separate_page        x86_64 6.12.13  6.12.14  True
+pgd_separate_page        x86_64 6.13.2   6.13.3   True
+pgd_separate_page        x86_64 6.13.2   6.14     True
+jump_copies_per_page     x86_64 6.13.12  6.14     1       # 9e5683e2d0b5
+memmap_from_kexec_table  x86_64 6.14.11  6.15     True
+file_load_kho            x86_64 6.15.11  6.16     True
+file_load_cma            x86_64 6.16.12  6.17     True
+"""
+ZONES = """
+low_64k_is_ram         x86_64 3.8.13   3.9      True
+low_64k_is_ram         i386   3.8.13   3.9      True
+low_zones_capped       x86_64 3.18.140 3.19     True
+core_mirror            x86_64 4.5.7    4.6      True     # mm/page_alloc.c, cmdline_parse_kernelcore()
+core_percent           x86_64 4.16.18  4.17     True     # mm/page_alloc.c, cmdline_parse_core()
+arm64_dma              arm64  5.4.300  5.5      'first-gib'
+arm64_dma              arm64  5.10.21  5.10.22  'firmware-bits'
+arm64_dma              arm64  5.10.21  5.11     'firmware-bits'
+mirror_needs_mirror    x86_64 6.5.13   6.6      True
+mirror_off_in_kdump    x86_64 6.6.14   6.6.15   True     # 7ea6ec4c2529, "efi: disable mirror feature ..."
+mirror_off_in_kdump    x86_64 6.7.2    6.7.3    True
+mirror_off_in_kdump    x86_64 6.7.2    6.8      True
+acpi_counts_as_top     x86_64 6.10.14  6.11     True
+movable_base_rounds_up x86_64 6.10.14  6.11     True
+arm64_dma              arm64  6.11.11  6.12     'firmware-limit'
+arm64_clears_hotplug   arm64  6.11.11  6.12     True
+"""
+RESERVATION = """
+bottom_up          x86_64      2.6.36   2.6.37   False
+low_limit          x86_64      2.6.36   2.6.37   0x38000000
+low_limit          i386        2.6.36   2.6.37   0x20000000
+high_limit         i386        2.6.36   2.6.37   0x20000000
+total_is_span      x86_64      3.3.8    3.4      False
+words              x86_64      3.8.13   3.9      'plain-then-high'
+suffixes           x86_64      3.8.13   3.9      (',high',',low')
+low_default        x86_64      3.8.13   3.9      'swiotlb-72M'
+low_optional       x86_64      3.8.13   3.9      True
+low_from_own_size  x86_64      3.8.13   3.9      True
+suffixes           s390x       3.8.13   3.9      (',high',',low')
+after_numa         x86_64      3.12.74  3.13     True
+kaslr              x86_64      3.13.11  3.14     True     # arch/x86/boot/compressed/aslr.c
+kaslr              i386        3.13.11  3.14     True
+low_default        x86_64      4.1.52   4.2      'swiotlb-256M'
+low_optional       x86_64      4.3.6    4.4      False
+table_buffer       x86_64      4.7.10   4.8      12
+kaslr_limit        x86_64      4.7.10   4.8      None     # the physical address may be anywhere from then on
+low_from_own_size  x86_64      4.12.14  4.13     False
+low_limit          x86_64      5.1.21   5.2      0x100000000
+plain_falls_up     x86_64      5.1.21   5.2      True
+limit_exclusive    arm64       5.4.300  5.5      False
+after_numa         arm64       5.10.21  5.10.22  True     # "arm64: mm: Move reserve_crashkernel() into mem_init()"
+after_numa         arm64       5.10.21  5.11     True
+cma_first          arm64       5.10.21  5.10.22  True
+dma32              arm64       5.10.21  5.10.22  False
+section            arm64       5.11.22  5.12     0x8000000
+cma_bottom_up      x86_64      5.11.22  5.12     True
+cma_bottom_up      arm64       5.11.22  5.12     True
+fixed_checks       arm64       5.14.21  5.15     False
+cma_align          x86_64      5.18.19  5.19     0x200000
+words              arm64       5.18.19  5.19     'plain-or-high'
+total_rounded      x86_64      5.19.17  6.0      True
+total_rounded      ppc64       5.19.17  6.0      True
+mirror             x86_64      5.19.17  6.0      'kernelcore'
+table_buffer       x86_64      6.0.19   6.1      16
+plain_falls_up     arm64       6.1.176  6.2      True
+low_default        arm64       6.1.176  6.2      '128M'
+protected          arm64       6.3.13   6.4      False
+early_without_dma  arm64       6.3.13   6.4      False
+high_falls_down    arm64       6.4.16   6.5      True
+high_start         arm64       6.4.16   6.5      0x100000000
+words              x86_64      6.6.100  6.7      'plain-or-high'
+fixed_align        x86_64      6.6.100  6.7      0x1000000
+page_rounded       arm64       6.6.100  6.7      False
+plain_falls_up     riscv64     6.6.100  6.7      True
+plain_falls_up     loongarch64 6.7.12   6.8      True
+prefixed           x86_64      6.9.12   6.10     True
+size_checked       x86_64      6.11.11  6.12     True
+suffixes           x86_64      6.16.12  6.17     (',high',',low',',cma')
+asks_cma           x86_64      6.16.12  6.17     True
+cma_own_limit      x86_64      6.19.6   7.0      True
+sparse_first       arm64       6.19.6   7.0      False
+memparse_checked   x86_64      7.1.3    7.2      True
+asks_cma           arm64       7.2.13   7.3      True
+"""
+Row = tuple[str, str, str, str, str, str]
+
+
+def rows() -> list[Row]:
+    """Return the rows, each with its record in front."""
+    texts = {"loading": LOADING, "zones": ZONES, "reservation": RESERVATION}
+    found = []
+    for record, text in texts.items():
+        for line in text.strip().splitlines():
+            field, arch, before, first, value = line.split("#")[0].split()
+            found.append((record, field, arch, before, first, value))
+    return found
+
+
+def value(record: str, field: str, arch: str, release: str) -> object:
+    """Return what a kernel has."""
+    return getattr(getattr(select_behaviours(arch, Release(release)), record), field)
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: f"{row[1]}-{row[2]}-{row[4]}")
+def test_a_change_comes_with_its_release_and_not_before(row: Row) -> None:
+    """The last release without has another value, the first one with has the new one."""
+    record, field, arch, before, first, expected = row
+    assert value(record, field, arch, first) == ast.literal_eval(expected)
+    assert value(record, field, arch, before) != ast.literal_eval(expected)
+
+
+def changes() -> list[tuple[str, Change]]:
+    """Return all changes of all records."""
+    return [(record, change) for record, table in RECORDS.items() for change in table.changes]
+
+
+@pytest.mark.parametrize(("record", "change"), changes(), ids=lambda c: str(getattr(c, "since", c)))
+def test_every_date_of_the_tables_is_written_down_here(record: str, change: Change) -> None:
+    """Release, end, backports and reverts of a change each have a row for one of its fields and architectures."""
+    dates = [change.since, *change.backports, *change.reverted, *([change.until] if change.until else [])]
+    written = {(r[1], r[2], r[4]) for r in rows() if r[0] == record}
+    for date in map(release_text, dates):
+        arches = change.arches or ("x86_64", "arm64", "s390x")
+        assert any((f, a, date) in written for f in change.fields for a in arches), (change.fields, date)
