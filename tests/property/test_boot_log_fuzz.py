@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 
 from bootlogs import pc_table, x86_log
 from kexeckit.errors import KexeckitError
+from kexeckit.kernel.reservation.answer import answer_reservation
 from kexeckit.kernel.reservation.explain import explain
-from kexeckit.kernel.reservation.predict import predict_reservation
 from kexeckit.render.crashkernel import crashkernel_document, render_crashkernel
+from kexeckit.system.machine import read_machine
 from kexeckit.system.sysroot import FileRoot, SingleFile
-from readings import facts_of_root
 
 LOG = x86_log(pc_table(4 << 30), more=["efi: EFI v2.70 by someone", "cma: Reserved 16 MiB at 0x0000000090000000"])
 LINES = LOG.split("\n")
@@ -19,11 +19,12 @@ WORDS = ("crashkernel=256M", "crashkernel=1G,high", "crashkernel=64M@1G mem=2G",
 def answer(data: bytes, words: str) -> None:
     """Ask, and look at all of the answer."""
     try:
-        found = predict_reservation(facts_of_root(FileRoot(SingleFile("log", data)), tuple(words.split(" "))))
+        machine = read_machine(FileRoot(SingleFile("log", data)))
+        found = answer_reservation(machine, words.split(" "))
     except KexeckitError:
         return
-    assert explain(found)
-    assert crashkernel_document(found)["outcome"] == found.outcome
+    assert explain(found.predicted)
+    assert crashkernel_document(found)["outcome"] == found.predicted.outcome
     assert render_crashkernel(found)
 
 

@@ -3,13 +3,15 @@
 from pathlib import Path
 
 import pytest
-from kexeckit.system.mapping_input import read_efi_tables, read_mapping_question
-from kexeckit.system.release import stable_release
 
 from documents import checked
 from fakes import FakeMachine
 from kexeckit.cli.main import main
 from kexeckit.errors import InputError, UnavailableError
+from kexeckit.kernel.assumed import GBPAGES, LEVELS, PAGE_SIZE
+from kexeckit.kernel.behaviour.behaviours import ASSUMED as VERSION
+from kexeckit.kernel.page_tables.from_machine import MappingQuestion, mapping_question
+from kexeckit.system.machine import read_machine
 from kexeckit.system.sysroot import open_sysroot
 
 MIB = 1 << 20
@@ -22,6 +24,11 @@ LOG = """\
 [    0.000000] BIOS-e820: [mem 0x00000000bffe0000-0x00000000bfffffff] reserved
 [    0.010000] Using GB pages for direct mapping
 """
+
+
+def asked(at: Path, **stated: str) -> MappingQuestion:
+    """The question that a source asks."""
+    return mapping_question(read_machine(open_sysroot(str(at)), handover=True, **stated))
 
 
 def document(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, object]:
@@ -80,7 +87,9 @@ def test_machine_with_a_given_leaf(tmp_path: Path, capsys: pytest.CaptureFixture
     root = FakeMachine().write(tmp_path)
     found = document(capsys, "--root", str(root), "--leaf", "2M")
     assert found["pages"] == {"pgd": 1, "p4d": 0, "pud": 1, "pmd": 4, "pte": 0}
-    assert any("4 levels are assumed" in str(r) for r in found["reasons"])  # type: ignore[attr-defined]
+    assert found["assumed"] == [LEVELS, GBPAGES]
+    shown = document(capsys, "--root", str(root), "--levels", "5", "--no-gbpages")
+    assert (shown["levels"], shown["assumed"]) == (5, [])
 
 
 def test_arm64_machine_is_a_copy_of_the_linear_map(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,7 +105,7 @@ def test_boot_log_is_a_source(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     at = tmp_path / "dmesg"
     at.write_text(LOG)
     assert document(capsys, "--root", str(at))["pages"] == {"pgd": 1, "p4d": 0, "pud": 1, "pmd": 0, "pte": 0}
-    question = read_mapping_question(open_sysroot(str(at)))
+    question = asked(at)
     assert question.gbpages
     assert question.behaviour.efi_config_mapped
 
@@ -106,16 +115,16 @@ def test_log_without_a_map_is_unavailable(tmp_path: Path) -> None:
     at = tmp_path / "dmesg"
     at.write_text("\n".join(LOG.splitlines()[:2]))
     with pytest.raises(UnavailableError, match="no memory map"):
-        read_mapping_question(open_sysroot(str(at)))
+        asked(at)
 
 
 def test_iomem_without_a_version_assumes_the_newest(tmp_path: Path) -> None:
     """And says so."""
     at = tmp_path / "iomem"
     at.write_text("00100000-bffdffff : System RAM\n")
-    question = read_mapping_question(open_sysroot(str(at)))
+    question = asked(at, arch="x86_64")
     assert question.behaviour.gb_leaf_only_when_full
-    assert any("is assumed" in text for text in question.assumed)
+    assert question.assumed == (VERSION, LEVELS, GBPAGES)
 
 
 def test_debian_release_is_the_last_word_of_the_version(tmp_path: Path) -> None:
@@ -123,8 +132,8 @@ def test_debian_release_is_the_last_word_of_the_version(tmp_path: Path) -> None:
     version = (
         b"Linux version 5.10.0-32-cloud-amd64 (x) (gcc-10 (Debian 10.2.1-6) 10.2.1) #1 SMP Debian 5.10.223-1 (d)\n"
     )
-    root = open_sysroot(str(FakeMachine(files={"/proc/version": version}).write(tmp_path)))
-    assert stable_release(root) == "5.10.223"
+    machine = read_machine(open_sysroot(str(FakeMachine(files={"/proc/version": version}).write(tmp_path))))
+    assert machine.release == "5.10.223"
 
 
 def test_efi_tables_come_from_two_files(tmp_path: Path) -> None:
@@ -133,9 +142,40 @@ def test_efi_tables_come_from_two_files(tmp_path: Path) -> None:
 
     files = {"/sys/firmware/efi/config_table": b"0x7f000000\n"}
     machine = FakeMachine(boot_params=build_boot_params(efi_systab=0x7E000018), files=files)
-    tables = read_efi_tables(open_sysroot(str(machine.write(tmp_path / "good"))))
-    assert tables is not None
-    assert (tables.system_table, tables.config_table) == (0x7E000018, 0x7F000000)
+    found = asked(machine.write(tmp_path / "good"), release="6.12").calls.extra
+    assert [m.range.start for m in found if m.why.startswith("EFI")] == [0x7E000018, 0x7F000000]
     wrong = FakeMachine(files={"/sys/firmware/efi/config_table": b"soon\n"})
     with pytest.raises(InputError, match="soon"):
-        read_efi_tables(open_sysroot(str(wrong.write(tmp_path / "wrong"))))
+        asked(wrong.write(tmp_path / "wrong"))
+    lost = FakeMachine(files={"/sys/firmware/efi/runtime": b"0x7f000000\n"}).write(tmp_path / "lost")
+    assert asked(lost).calls.not_determined
+
+
+@pytest.mark.parametrize("arch", ["riscv64", "i686", "ppc64le"])
+@pytest.mark.parametrize("ranges", [(), ("--range", "0-24T"), ("--range", "0-24T", "--leaf", "2M")])
+def test_other_architectures_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arch: str, ranges: tuple[str, ...]
+) -> None:
+    """Their tables are no x86 tables."""
+    root = FakeMachine().write(tmp_path)
+    assert main(["page-tables", "--root", str(root), "--arch", arch, *ranges]) == 69
+    seen = capsys.readouterr()
+    assert seen.out == ""
+    assert "is not known here" in seen.err
+
+
+def test_arm64_with_large_pages_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Only the tables of 4 KiB pages are known; a size that is not shown is assumed, and said."""
+    text = 'arch = "aarch64"\npage_size = 65536\n[[nodes]]\nid = 0\nmemory = [["1G", "3G"]]\n'
+    (tmp_path / "m.toml").write_text(text)
+    assert main(["page-tables", "--root", str(tmp_path / "m.toml")]) == 69
+    assert "64 KiB" in capsys.readouterr().err
+    (tmp_path / "iomem").write_text("40000000-7fffffff : System RAM\n")
+    assert asked(tmp_path / "iomem", arch="arm64").assumed == (LEVELS, PAGE_SIZE)
+
+
+def test_without_an_architecture_nothing_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 65 and the remedy."""
+    (tmp_path / "iomem").write_text("40000000-7fffffff : System RAM\n")
+    assert main(["page-tables", "--root", str(tmp_path / "iomem")]) == 65
+    assert "--arch" in capsys.readouterr().err

@@ -33,7 +33,7 @@ SEGMENT = {
 }  # fmt: skip
 SCHEMA = {
     "schema": str, "syscall": str, "panic": bool, "entry": int, "cmdline": str, "segments": list, "e820": list,
-    "elfcorehdr": (dict, type(None)), "warnings": list,
+    "elfcorehdr": (dict, type(None)), "assumed": list, "warnings": list,
 }  # fmt: skip
 
 

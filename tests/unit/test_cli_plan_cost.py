@@ -9,6 +9,8 @@ from fakes import INITRD, FakeMachine, build_bzimage
 from kexeckit.cli import load as load_command
 from kexeckit.cli.image_arguments import Planned, make_plan
 from kexeckit.cli.main import main
+from kexeckit.kernel.assumed import GBPAGES, LEVELS
+from kexeckit.kernel.behaviour.behaviours import ASSUMED as VERSION
 from kexeckit.plan.load_plan import Syscall
 from kexeckit.system import record as record_module
 from kexeckit.system.record import LoadRecord, write_record
@@ -87,3 +89,25 @@ def test_emptied_slot_is_loaded_whatever_the_record_says(
     (tmp_path / "root/sys/kernel/kexec_crash_loaded").write_text("0\n")
     assert main(["load", *words, "--if-changed", "--dry-run", "--quiet"]) == 0
     assert "nothing has changed" not in capsys.readouterr().err
+
+
+def test_what_is_assumed_for_an_answer_is_listed(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once each, where it was needed: the version for events and tables, the levels for tables alone."""
+    for name in ("proc/sys/kernel/osrelease", "proc/version"):
+        (tmp_path / "root" / name).unlink(missing_ok=True)
+    assert main(["plan", "--json", *words]) == 0
+    assert json.loads(capsys.readouterr().out)["assumed"] == []
+    assert main(["plan", "--json", *words, "--after", "add 5G-6G", "--page-tables"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["assumed"] == [VERSION]
+    assert document["cost"]["page_tables"]["assumed"] == [LEVELS, GBPAGES]
+    assert main(["plan", *words]) == 0
+    assert f"  assumed: {VERSION}\n  assumed: {LEVELS}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "code"), [("amd64", 0), ("x86_64", 0), ("aarch64", 1), ("riscv", 1), ("vax", 2)])
+def test_architectures_by_any_usual_name(words: list[str], name: str, code: int) -> None:
+    """Only x86_64 images are planned."""
+    assert main(["plan", *words, "--arch", name]) == code

@@ -45,7 +45,7 @@ def test_what_is_not_known_is_not_guessed() -> None:
 
 def test_ranges_of_another_loader_are_taken_as_given() -> None:
     """And the machine goes into the header."""
-    core = plan_core_header(replace(FACTS, arch="aarch64"), [MemRange(0x1000, 0x2000)])
+    core = plan_core_header(replace(FACTS, arch="arm64"), [MemRange(0x1000, 0x2000)])
     assert [r.range for r in core.loads if not r.executable] == [MemRange(0x1000, 0x2000)]
     assert core.machine == EM_AARCH64
 

@@ -7,6 +7,8 @@ import pytest
 
 from fakes import INITRD, build_bzimage, make_facts, make_request
 from kexeckit.errors import InputError, PlanError, SystemCallError
+from kexeckit.kernel.behaviour.behaviours import ASSUMED as VERSION
+from kexeckit.machine.version import NEWEST
 from kexeckit.plan.facts import LoaderFacts
 from kexeckit.plan.file_plan import plan_file_load
 from kexeckit.plan.fingerprint import fingerprint
@@ -35,11 +37,31 @@ def test_only_what_comes_from_files_has_a_digest() -> None:
     assert {name for name, found in digests.items() if found is None} == {"elfcorehdr", "purgatory", "boot_params"}
 
 
-def test_an_unknown_release_is_not_guessed() -> None:
-    """The remedy names the option."""
-    with pytest.raises(PlanError, match="does not say which kernel runs") as caught:
-        plan_file_load(make_request(), replace(FACTS, release=""))
-    assert caught.value.remedy == "give --kernel-version"
+def test_an_unknown_release_is_assumed_and_said() -> None:
+    """The newest one that is known; a known one is not listed."""
+    plan = plan_file_load(make_request(), replace(FACTS, release=""))
+    assert plan.assumed == (VERSION,)
+    newest = plan_file_load(make_request(), replace(FACTS, release=NEWEST))
+    assert (newest.assumed, newest.segments) == ((), plan.segments)
+
+
+@pytest.mark.parametrize(
+    ("release", "panic", "said"),
+    [
+        ("6.1", False, []),
+        ("6.1", True, ["number of CPUs"]),
+        ("6.12", True, ["number of CPUs", "CONFIG_NR_CPUS", "room for hotplug"]),
+        ("7.2", False, ["CMA area"]),
+        ("7.2", True, ["number of CPUs", "CONFIG_NR_CPUS", "room for hotplug"]),
+    ],
+)
+def test_what_is_not_shown_is_listed_where_it_matters(release: str, panic: bool, said: list[str]) -> None:
+    """By kernel and by slot; nothing of it where all is shown."""
+    unknown = LoaderFacts(not_shown=("possible_cpus", "nr_cpus", "crash_hotplug", "cma"))
+    plan = plan_file_load(make_request(panic=panic), replace(FACTS, release=release, loader=unknown))
+    assert len(plan.assumed) == len(said)
+    assert all(words in text for words, text in zip(said, plan.assumed, strict=True))
+    assert plan_file_load(make_request(panic=panic), replace(FACTS, release=release)).assumed == ()
 
 
 def test_what_is_not_determined_is_said() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes import LiveRoot
 from kexeckit.errors import InputError, UnavailableError
 from kexeckit.system.state import KexecState, header_is_updated, read_state
 from kexeckit.system.sysroot import open_sysroot
@@ -39,10 +40,22 @@ def test_both_places_say_the_same(tmp_path: Path, files: dict[str, str]) -> None
 
 
 def test_a_kernel_without_kexec_is_said(tmp_path: Path) -> None:
-    """Not two empty slots."""
+    """Not two empty slots; and not where sysfs is not there to say it."""
+    with pytest.raises(UnavailableError, match="/sys is not mounted") as caught:
+        read_state(LiveRoot(str(tmp_path)))
+    assert caught.value.exit_code == 69
+    (tmp_path / "sys/kernel").mkdir(parents=True)
     with pytest.raises(UnavailableError, match="built without kexec") as caught:
+        read_state(LiveRoot(str(tmp_path)))
+    assert caught.value.exit_code == 69
+
+
+def test_a_capture_that_lacks_the_file_does_not_blame_the_kernel(tmp_path: Path) -> None:
+    """Nobody knows why it is not there."""
+    with pytest.raises(UnavailableError) as caught:
         read_state(open_sysroot(str(tmp_path)))
     assert caught.value.exit_code == 69
+    assert str(caught.value) == ("cannot tell what is loaded: the capture does not contain /sys/kernel/kexec_loaded")
 
 
 def test_a_kernel_that_does_not_show_the_size(tmp_path: Path) -> None:

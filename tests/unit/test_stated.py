@@ -7,15 +7,14 @@ import pytest
 from bootlogs import pc_table, x86_log
 from cli_bench import Commands
 from kexeckit.errors import InputError, UsageError
-from kexeckit.formats.bootlog.boot import parse_boot_log
 from kexeckit.kernel.behaviour.behaviours import select_behaviours
 from kexeckit.kernel.behaviour.catalogue import histories
 from kexeckit.kernel.behaviour.reservation import crash_rules, with_pages
 from kexeckit.kernel.behaviour.stated import accepted, parse_stated
-from kexeckit.kernel.reservation.from_log import Asked, facts_from_log
 from kexeckit.machine.version import NEWEST, Release, parse_kernel_version
 from kexeckit.memory.units import GIB, KIB, MIB
 from kexeckit.render.explain import value_text
+from readings import facts_of_log
 
 REMEDY = '"kexeckit explain behaviours" lists all fields'
 
@@ -146,9 +145,9 @@ def bare_log(version: str) -> str:
 def test_a_stated_field_has_its_whole_effect() -> None:
     """The facts of 3.12 with after_numa stated are those of 3.13, which changed nothing else."""
     log, newer = (bare_log(version) for version in ("3.12", "3.13"))
-    stated = facts_from_log(parse_boot_log(log, "log"), Asked(("crashkernel=256M",), stated={"after_numa": True}))
-    after = facts_from_log(parse_boot_log(newer, "log"), Asked(("crashkernel=256M",)))
-    before = facts_from_log(parse_boot_log(log, "log"), Asked(("crashkernel=256M",)))
+    stated = facts_of_log(log, ("crashkernel=256M",), stated={"after_numa": True})
+    after = facts_of_log(newer, ("crashkernel=256M",))
+    before = facts_of_log(log, ("crashkernel=256M",))
     assert stated.rules == after.rules != before.rules
     assert (stated.node_data, stated.unshown, stated.held) == (after.node_data, after.unshown, after.held)
     assert (before.node_data, before.unshown) != (after.node_data, after.unshown)

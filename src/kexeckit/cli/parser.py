@@ -94,7 +94,7 @@ def add_global_options(parser: ArgumentParser) -> None:
         help="answer for a machine described in words, as 'x86_64 node:2 ram:64G crashkernel=512M kernel:6.12'",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.add_argument("--arch", metavar="A", help="machine name as in uname -m, instead of what the source says")
+    parser.add_argument("--arch", metavar="A", help="architecture, by any usual name, instead of what the source says")
     parser.add_argument(
         "--kernel-version", metavar="V", help="running kernel's release as in uname -r, instead of the source's"
     )

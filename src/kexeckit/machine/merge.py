@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
-from kexeckit.formats.bootlog.memory import TableEntry
+from kexeckit.formats.bootlog.entries import TableEntry
 from kexeckit.formats.efi_memory_map import mirrored_memory, parse_efi_memory_map
 from kexeckit.formats.firmware_memmap import is_unknown
 from kexeckit.machine.fact import Fact, How

@@ -68,6 +68,18 @@ class Shape:
 
 
 @cache
+def _names() -> dict[str, Any]:
+    # `value` imports these for type checkers only, because most commands need none of them.
+    from kexeckit.formats import elfcorehdr, memblock_debugfs, srat, sysfs_crash, zoneinfo
+    from kexeckit.formats.bootlog import early, efi, entries, memory, outcome, zones
+    from kexeckit.machine import taken
+
+    found = (elfcorehdr, memblock_debugfs, srat, sysfs_crash, zoneinfo, early, efi, entries, memory, outcome, zones)
+    # Taken of the log's own parser has the name of the machine's, which counts.
+    return {name: value for module in (*found, taken) for name, value in vars(module).items()}
+
+
+@cache
 def shape_of(hint: Any) -> Shape:  # noqa: ANN401
     """Return the shape of a hint.
 
@@ -107,7 +119,7 @@ def is_nameless(cls: Any, name: str) -> bool:  # noqa: ANN401
 
 
 def _members(cls: Any, inside: tuple[Any, ...]) -> Iterator[Member]:  # noqa: ANN401
-    hints = get_type_hints(cls)
+    hints = get_type_hints(cls, localns=_names())
     # Fact[int]: what the class calls T is an int here.
     known = dict(zip(getattr(cls, "__parameters__", ()), inside, strict=True))
     span = spans(cls)

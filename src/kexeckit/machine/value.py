@@ -18,22 +18,26 @@ Rules of this file:
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from kexeckit.formats.bootlog.early import ImageSize
-from kexeckit.formats.bootlog.efi import EfiMapEntry
-from kexeckit.formats.bootlog.memory import NodeRange, TableChange, TableEntry
-from kexeckit.formats.bootlog.outcome import LoggedRegion
-from kexeckit.formats.bootlog.zones import PrintedZone
-from kexeckit.formats.elfcorehdr import LoadRange, NoteRange
-from kexeckit.formats.memblock_debugfs import MemblockEntry
-from kexeckit.formats.srat import MemoryAffinity, Srat
-from kexeckit.formats.sysfs_crash import EfiDescriptor
-from kexeckit.formats.zoneinfo import ZoneInfo
 from kexeckit.machine.fact import Fact, Problem
-from kexeckit.machine.taken import Taken
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.resource import ResourceTree
+
+# Every command has a machine, and most need no parser of these.
+if TYPE_CHECKING:
+    from kexeckit.formats.bootlog.early import ImageSize
+    from kexeckit.formats.bootlog.efi import EfiMapEntry
+    from kexeckit.formats.bootlog.memory import NodeRange, TableChange, TableEntry
+    from kexeckit.formats.bootlog.outcome import LoggedRegion
+    from kexeckit.formats.bootlog.zones import PrintedZone
+    from kexeckit.formats.elfcorehdr import LoadRange, NoteRange
+    from kexeckit.formats.memblock_debugfs import MemblockEntry
+    from kexeckit.formats.srat import MemoryAffinity, Srat
+    from kexeckit.formats.sysfs_crash import EfiDescriptor
+    from kexeckit.formats.zoneinfo import ZoneInfo
+    from kexeckit.machine.taken import Taken
 
 # Kinds of sources, as `Machine.kind` names them.
 KINDS = ("live", "root", "log", "iomem", "described")
@@ -108,7 +112,7 @@ class BootFacts:
     init_log: Fact[bool] | None = None
     initrd: Fact[MemRange | None] | None = None
     initrd_size: Fact[int] | None = None
-    image_size: Fact[ImageSize] | None = None
+    image_size: "Fact[ImageSize] | None" = None
     image: Fact[MemRange] | None = None
     mapped_end: Fact[int] | None = None
     brk: Fact[MemRange] | None = None
@@ -133,12 +137,12 @@ class MemoryFacts:
         dma_limit: arm64: highest address that all devices reach, inclusive.
     """
 
-    firmware: Fact[tuple[TableEntry, ...]] | None = None
-    changes: Fact[tuple[TableChange, ...]] | None = None
-    ranges: Fact[tuple[NodeRange, ...]] | None = None
+    firmware: "Fact[tuple[TableEntry, ...]] | None" = None
+    changes: "Fact[tuple[TableChange, ...]] | None" = None
+    ranges: "Fact[tuple[NodeRange, ...]] | None" = None
     resources: Fact[ResourceTree] | None = None
-    memblock: Fact[tuple[MemblockEntry, ...]] | None = None
-    reserved: Fact[tuple[MemblockEntry, ...]] | None = None
+    memblock: "Fact[tuple[MemblockEntry, ...]] | None" = None
+    reserved: "Fact[tuple[MemblockEntry, ...]] | None" = None
     counted: Fact[int] | None = None
     managed: Fact[int] | None = None
     dma_limit: Fact[int] | None = None
@@ -156,9 +160,9 @@ class NodeFacts:
         distances: A row for each node in rising order, as in SLIT.
     """
 
-    srat: Fact[Srat] | None = None
+    srat: "Fact[Srat] | None" = None
     refused: Fact[bool] | None = None
-    blocks: Fact[Srat] | None = None
+    blocks: "Fact[Srat] | None" = None
     memoryless: Fact[tuple[int, ...]] | None = None
     distances: Fact[tuple[tuple[int, ...], ...]] | None = None
 
@@ -176,10 +180,10 @@ class EfiFacts:
         mirror_whole: Whether `mirrored` is all of it; False where memory is mirrored and nothing shows which.
     """
 
-    map: Fact[tuple[EfiMapEntry, ...]] | None = None
+    map: "Fact[tuple[EfiMapEntry, ...]] | None" = None
     map_at: Fact[MemRange] | None = None
     tables: Fact[tuple[tuple[str, int, int], ...]] | None = None
-    runtime: Fact[tuple[EfiDescriptor, ...]] | None = None
+    runtime: "Fact[tuple[EfiDescriptor, ...]] | None" = None
     mirrored: Fact[RangeSet] | None = None
     mirror_whole: Fact[bool] | None = None
 
@@ -228,9 +232,9 @@ class HandoverFacts:
     """
 
     boot_params: Fact[bytes] | None = None
-    crash_notes: Fact[tuple[NoteRange, ...]] | None = None
+    crash_notes: "Fact[tuple[NoteRange, ...]] | None" = None
     vmcoreinfo: Fact[MemRange] | None = None
-    kernel_text: Fact[LoadRange] | None = None
+    kernel_text: "Fact[LoadRange] | None" = None
     page_offset: Fact[int] | None = None
     efi: Fact[EfiPointers] | None = None
     crash_hotplug: Fact[bool] | None = None
@@ -252,11 +256,11 @@ class ObservedFacts:
         crash_size: Bytes of the crash region as sysfs says.
     """
 
-    regions: Fact[tuple[LoggedRegion, ...]] | None = None
+    regions: "Fact[tuple[LoggedRegion, ...]] | None" = None
     failed: Fact[str] | None = None
-    zones: Fact[tuple[PrintedZone, ...]] | None = None
+    zones: "Fact[tuple[PrintedZone, ...]] | None" = None
     movable: Fact[tuple[tuple[int, int], ...]] | None = None
-    zoneinfo: Fact[tuple[ZoneInfo, ...]] | None = None
+    zoneinfo: "Fact[tuple[ZoneInfo, ...]] | None" = None
     loaded: Fact[bool] | None = None
     crash_loaded: Fact[bool] | None = None
     crash_size: Fact[int] | None = None
@@ -291,7 +295,7 @@ class Machine:
     nodes: NodeFacts = field(default_factory=NodeFacts)
     efi: EfiFacts = field(default_factory=EfiFacts)
     cpus: CpuFacts = field(default_factory=CpuFacts)
-    taken: Fact[tuple[Taken, ...]] | None = None
+    taken: "Fact[tuple[Taken, ...]] | None" = None
     handover: HandoverFacts | None = None
     observed: ObservedFacts = field(default_factory=ObservedFacts)
     notes: tuple[str, ...] = ()
@@ -328,12 +332,12 @@ class Machine:
         config = self.kernel.config
         return dict(config.value).get(option) in ("y", "m") if config else None
 
-    def taken_by(self, *takers: object) -> Iterator[Taken]:
+    def taken_by(self, *takers: object) -> "Iterator[Taken]":
         """Yield what these hold, by address."""
         return (t for t in (self.taken.value if self.taken else ()) if t.by in takers)
 
 
-def memory_affinities(nodes: NodeFacts) -> tuple[MemoryAffinity, ...]:
+def memory_affinities(nodes: NodeFacts) -> "tuple[MemoryAffinity, ...]":
     """Return the affinities that the best source shows; empty where the kernel refuses them or none shows any."""
     found = nodes.srat or nodes.blocks
     return found.value.memory if found and not (nodes.refused and nodes.refused.value) else ()

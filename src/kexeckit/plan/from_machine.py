@@ -4,8 +4,6 @@ What no source shows either has a second source, named in a warning, or leads to
 it. A part that is there and damaged is an error where a plan stands on it, and a warning where it can do without.
 """
 
-from itertools import pairwise
-
 from kexeckit.formats.boot_params import BootParams, parse_boot_params
 from kexeckit.formats.firmware_memmap import make_firmware_map
 from kexeckit.kernel.assumed import known_arch
@@ -114,7 +112,7 @@ def _firmware_map(machine: Machine, resources: ResourceTree) -> tuple[MemoryMap,
     shown = machine.memory.firmware
     absent = _absent(machine, _MEMMAP, "map of the firmware")
     if shown:
-        from_root = machine.kind in ("live", "root") and not shown.source.endswith(_MEMMAP)
+        from_root = machine.kind in ("live", "root") and shown.source != _label(machine, _MEMMAP)
         warnings = [f"{absent}: the firmware map is taken from {shown.source}"] if from_root else []
         entries = [MemoryEntry(MemRange(e.start, e.end), e.kind) for e in shown.value if e.start < e.end]
         return _disjoint(entries, shown.source), shown.source, warnings
@@ -130,8 +128,7 @@ def _firmware_map(machine: Machine, resources: ResourceTree) -> tuple[MemoryMap,
 
 def _disjoint(entries: list[MemoryEntry], source: str) -> MemoryMap:
     # A boot log prints the table as the firmware gave it, where entries may overlap; the kernel cleans it up first.
-    spans = sorted(e.range for e in entries)
-    if all(a.end <= b.start for a, b in pairwise(spans)):
+    if sum(e.range.size for e in entries) == RangeSet(e.range for e in entries).size:
         return make_firmware_map(entries, source)
     from kexeckit.kernel.boot.e820 import make_table, memory_map, sanitized
 

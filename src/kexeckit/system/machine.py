@@ -6,15 +6,10 @@ Sysroot -> read_files: bytes, each file once -> machine.sources -> machine.merge
 from dataclasses import replace
 
 from kexeckit.errors import InputError, KexeckitError
-from kexeckit.formats.bootlog.boot import parse_boot_log
-from kexeckit.formats.iomem import looks_like_iomem, parse_iomem
 from kexeckit.formats.kind_of_text import looks_like_document, looks_like_machine_toml
 from kexeckit.machine.arch import stated_arch
 from kexeckit.machine.fact import Problem
 from kexeckit.machine.merge import merge, stated
-from kexeckit.machine.sources.files import machine_from_files
-from kexeckit.machine.sources.iomem import machine_from_iomem
-from kexeckit.machine.sources.log import machine_from_log
 from kexeckit.machine.value import Machine
 from kexeckit.system.boot_log import boot_log_texts
 from kexeckit.system.root_files import read_files
@@ -60,12 +55,26 @@ def _of_file(single: SingleFile) -> Machine:
         from kexeckit.machine.document import parse_document
 
         return parse_document(text, name)
+    from kexeckit.formats.iomem import looks_like_iomem, parse_iomem
+
     if looks_like_iomem(text):
+        from kexeckit.machine.sources.iomem import machine_from_iomem
+
         return machine_from_iomem(parse_iomem(text, name), name)
+    return _of_log(text, name)
+
+
+def _of_log(text: str, name: str) -> Machine:
+    # The parsers of a boot log take longer to import than all the others together.
+    from kexeckit.formats.bootlog.boot import parse_boot_log
+    from kexeckit.machine.sources.log import machine_from_log
+
     return machine_from_log(parse_boot_log(text, name))
 
 
 def _of_root(root: Sysroot, *, handover: bool) -> Machine:
+    from kexeckit.machine.sources.files import machine_from_files
+
     files = read_files(root, handover=handover)
     found = machine_from_files(files)
     if handover:
@@ -86,7 +95,7 @@ def _log(root: Sysroot) -> tuple[Machine | None, list[Problem]]:
             troubles.append(Problem.of("log", text))
             continue
         try:
-            return machine_from_log(parse_boot_log(text, name)), troubles
+            return _of_log(text, name), troubles
         except InputError as error:
             troubles.append(Problem.of("log", error))
     return None, troubles

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 
 from kexeckit.errors import InputError
+from kexeckit.formats.bootlog import entries as plain
 from kexeckit.formats.bootlog.boot import BootLog
 from kexeckit.formats.bootlog.lines import LogLine
 from kexeckit.memory.kind import (
@@ -66,21 +67,7 @@ _LABELS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class TableEntry:
-    """One line of an e820 table, in the table's own order; entries may overlap.
-
-    Attributes:
-        start: First byte.
-        end: First byte after the entry; equal to `start` for an entry that covers nothing.
-        kind: What it is.
-        line: Line number in the file.
-    """
-
-    start: int
-    end: int
-    kind: MemoryKind
-    line: int
+TableEntry = plain.TableEntry
 
 
 @dataclass(frozen=True, slots=True)

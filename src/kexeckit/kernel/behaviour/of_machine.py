@@ -1,13 +1,14 @@
 """Which kernel's behaviour holds on a machine: by its release, its distribution, and what the user states."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from kexeckit.errors import UsageError
 from kexeckit.kernel.assumed import known_arch
 from kexeckit.kernel.behaviour.behaviours import Behaviours, select_behaviours
 from kexeckit.machine.fact import How
 from kexeckit.machine.value import Machine
-from kexeckit.machine.version import Release
+from kexeckit.machine.version import NEWEST, Release
 
 
 def behaviours_of(machine: Machine, stated: Mapping[str, object] | None = None) -> Behaviours:
@@ -32,4 +33,5 @@ def behaviours_of(machine: Machine, stated: Mapping[str, object] | None = None) 
         # What a user types must be a version; what a source says may be anything.
         if named and named.how is How.STATED and named.source == "--kernel-version":
             raise
-        return select_behaviours(arch, None, stated)
+        said = f"{release.stable or release.uname!r} is no kernel version: {NEWEST} is assumed"
+        return replace(select_behaviours(arch, None, stated), assumed=f"{said}; name it with --kernel-version")

@@ -16,6 +16,7 @@ from kexeckit.errors import InputError, UnavailableError
 from kexeckit.kernel.boot.e820 import (
     E820_RAM,
     bios_trimmed,
+    early_words,
     make_table,
     memory_map,
     range_updated,
@@ -56,8 +57,8 @@ def resources_of(machine: Machine) -> tuple[ResourceTree, tuple[str, ...]]:
 def _derived(machine: Machine) -> tuple[list[Resource], str]:
     memory = machine.memory
     if memory.firmware:
-        words = f"RAM is taken from the firmware's table in {memory.firmware.source}"
-        return _of_firmware(machine), f"{words}, changed by mem= and memmap= of the command line"
+        edited = ", changed by mem= and memmap= of the command line" if early_words(machine.cmdline) else ""
+        return _of_firmware(machine), f"RAM is taken from the firmware's table in {memory.firmware.source}{edited}"
     _raise_problem(machine, "memory.firmware")
     if memory.ranges:
         _raise_problem(machine, "memory.ranges")

@@ -172,7 +172,7 @@ def _arm64_pages(machine: Machine) -> tuple[str, ...]:
         return (words.PAGE_SIZE,)
     if size.value != PAGE_SIZE:
         raise UnavailableError(
-            f"page tables of arm64 are known here for pages of 4 KiB only; {size.at} shows {format_size(size.value)}"
+            f"{size.at} shows pages of {format_size(size.value)}: the page tables of arm64 are known for 4 KiB only"
         )
     return ()
 

@@ -7,21 +7,15 @@ is a problem, which is raised where nothing else shows what it would have shown.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from kexeckit.errors import InputError, KexeckitError
 from kexeckit.formats.banner import release_of_banner
 from kexeckit.formats.boot_params import BootParams, parse_boot_params
-from kexeckit.formats.bootlog.efi import EfiMapEntry
-from kexeckit.formats.bootlog.memory import TableEntry
-from kexeckit.formats.efi_memory_map import mirrored_memory, parse_efi_memory_map
+from kexeckit.formats.bootlog.entries import TableEntry
 from kexeckit.formats.firmware_memmap import is_unknown, make_firmware_map, parse_memmap_entry
 from kexeckit.formats.iomem import parse_iomem
-from kexeckit.formats.kernel_config import parse_kernel_config
-from kexeckit.formats.memblock_debugfs import parse_memblock_list
-from kexeckit.formats.srat import MemoryAffinity, Srat, parse_srat
 from kexeckit.formats.sysfs_crash import EFI_PAGE, EfiDescriptor, parse_efi_descriptor
-from kexeckit.formats.zoneinfo import parse_zoneinfo
 from kexeckit.machine.arch import kernel_arch
 from kexeckit.machine.fact import Fact, How, Problem
 from kexeckit.machine.sources.iomem import arch_of_resources
@@ -40,6 +34,14 @@ from kexeckit.memory.memmap import MemoryEntry
 from kexeckit.memory.range import MemRange, clip
 from kexeckit.memory.resource import ResourceTree
 from kexeckit.memory.units import KIB, PAGE_SIZE, align_up
+
+# Few machines have all of these, and every command reads a machine: the rarer parsers are imported where needed.
+if TYPE_CHECKING:
+    from kexeckit.formats.bootlog.efi import EfiMapEntry
+    from kexeckit.formats.kernel_config import KernelConfig
+    from kexeckit.formats.memblock_debugfs import MemblockEntry
+    from kexeckit.formats.srat import Srat
+    from kexeckit.formats.zoneinfo import ZoneInfo
 
 T = TypeVar("T")
 
@@ -173,7 +175,7 @@ class FileReader:
             Fact(words[2], files.label(BANNER)) if len(words) > 2 and words[1] == "version" else None
         )
         stable = release_of_banner(version)
-        config = self.of_text("kernel.config", CONFIG, parse_kernel_config)
+        config = self.of_text("kernel.config", CONFIG, _parse_config)
         zones = files.text(ZONEINFO)
         return KernelFacts(
             arch=self._arch(resources),
@@ -231,7 +233,7 @@ class FileReader:
     def _memory(self, params: Fact[BootParams] | None) -> MemoryFacts:
         lists = {}
         for name in ("memory", "reserved"):
-            lists[name] = self.of_text(f"memory.{name}", f"{MEMBLOCK}/{name}", parse_memblock_list)
+            lists[name] = self.of_text(f"memory.{name}", f"{MEMBLOCK}/{name}", _parse_memblock)
         total = re.search(r"^MemTotal:\s+(\d{1,15}) kB", self.files.text(MEMINFO) or "", re.MULTILINE)
         return MemoryFacts(
             firmware=self._firmware(params),
@@ -265,14 +267,16 @@ class FileReader:
 
     def _nodes(self) -> NodeFacts:
         return NodeFacts(
-            srat=self.of_file("nodes.srat", SRAT, parse_srat),
+            srat=self.of_file("nodes.srat", SRAT, _parse_srat),
             blocks=self.made("nodes.blocks", self.files.label(NODES), self._blocks, How.DERIVED)
             if NODES in self.files.folders
             else None,
             distances=self._distances(),
         )
 
-    def _blocks(self) -> Srat:
+    def _blocks(self) -> "Srat":
+        from kexeckit.formats.srat import MemoryAffinity, Srat
+
         nids = self.files.numbered(NODES, "node")
         text = (self.files.text(BLOCK_SIZE) or "").strip()
         if len(nids) < 2 or not text:
@@ -291,6 +295,8 @@ class FileReader:
         return Fact(found, self.files.label(NODES)) if found and all(found) else None
 
     def _efi(self, params: Fact[BootParams] | None, runtime: Fact[tuple[EfiDescriptor, ...]] | None) -> EfiFacts:
+        from kexeckit.formats.efi_memory_map import mirrored_memory, parse_efi_memory_map
+
         found = self.of_file("efi.map", EFI_MEMMAP, parse_efi_memory_map)
         whole = mirrored_memory(found.value) if found else None
         part = mirrored_memory(runtime.value) if runtime else None
@@ -344,7 +350,7 @@ class FileReader:
 
     def _observed(self) -> ObservedFacts:
         return ObservedFacts(
-            zoneinfo=self.of_text("observed.zoneinfo", ZONEINFO, parse_zoneinfo),
+            zoneinfo=self.of_text("observed.zoneinfo", ZONEINFO, _parse_zoneinfo),
             loaded=self._flag("observed.loaded", LOADED),
             crash_loaded=self._flag("observed.crash_loaded", CRASH_LOADED),
             crash_size=self._number("observed.crash_size", CRASH_SIZE),
@@ -357,6 +363,30 @@ class FileReader:
     def _flag(self, about: str, names: tuple[str, ...]) -> Fact[bool] | None:
         found = self._number(about, names)
         return Fact(found.value == 1, found.source) if found else None
+
+
+def _parse_zoneinfo(text: str, source: str) -> "tuple[ZoneInfo, ...]":
+    from kexeckit.formats.zoneinfo import parse_zoneinfo
+
+    return parse_zoneinfo(text, source)
+
+
+def _parse_config(text: str, source: str) -> "KernelConfig":
+    from kexeckit.formats.kernel_config import parse_kernel_config
+
+    return parse_kernel_config(text, source)
+
+
+def _parse_srat(data: bytes, source: str) -> "Srat":
+    from kexeckit.formats.srat import parse_srat
+
+    return parse_srat(data, source)
+
+
+def _parse_memblock(text: str, source: str) -> "tuple[MemblockEntry, ...]":
+    from kexeckit.formats.memblock_debugfs import parse_memblock_list
+
+    return parse_memblock_list(text, source)
 
 
 def _nonempty(fact: Fact[tuple[T, ...]] | None) -> Fact[tuple[T, ...]] | None:
@@ -375,7 +405,9 @@ def _initrd(params: BootParams) -> MemRange | None:
     return clip(params.initrd_address, align_up(params.initrd_address + params.initrd_size, PAGE_SIZE))
 
 
-def _map_entry(found: EfiDescriptor) -> EfiMapEntry:
+def _map_entry(found: EfiDescriptor) -> "EfiMapEntry":
+    from kexeckit.formats.bootlog.efi import EfiMapEntry
+
     return EfiMapEntry(MemRange.from_size(found.phys, found.pages * EFI_PAGE), found.type, "", found.attribute, 0)
 
 
@@ -385,7 +417,7 @@ def _cpu_count(text: str, source: str) -> int:
         pairs = (part.partition("-") for part in text.strip().split(","))
         return sum(_counted(first, last or first) for first, _, last in pairs)
     except ValueError as error:
-        raise InputError(source, f"unusable text {text!r}", expected="a list of CPUs such as 0-3") from error
+        raise InputError(source, f"unusable text {text.strip()!r}", expected="a list of CPUs such as 0-3") from error
 
 
 def _counted(first: str, last: str) -> int:
