@@ -99,6 +99,16 @@ def test_auto_falls_back_and_says_why(machine: Machine) -> None:
     assert "built without CONFIG_KEXEC" in line
 
 
+def test_what_the_fall_back_does_not_use_is_said(machine: Machine) -> None:
+    """Nobody asked for kexec_file_load, so its options are no reason to refuse."""
+    machine.bench.kernel.refuse = [errno.ENOSYS]
+    ended = machine.load("new", "--quiet", "--spin", "--on-damage", "reset")
+    assert ended.code == 0
+    assert "kexeckit: kexec_file_load does not use --on-damage, --spin\n" in ended.err
+    machine.put("/sys/kernel/security/lockdown", "none [integrity] confidentiality\n")
+    assert "does not use --serial\n" in machine.load("new", "--quiet", "--serial", "0x3f8").err
+
+
 def test_auto_looks_at_lockdown_first(machine: Machine) -> None:
     """No call that is known to be refused is made."""
     machine.put("/sys/kernel/security/lockdown", "none [integrity] confidentiality\n")

@@ -17,6 +17,7 @@ from kexeckit.formats.vmlinux import KernelMemory, parse_vmlinux
 from kexeckit.kernel.sizing.defaults import DEFAULT_TABLES, computed_defaults, defaults_for
 from kexeckit.kernel.sizing.estimate import CaptureSetup, estimate, in_tmpfs, kernel_sizes
 from kexeckit.lab.cpio import file, format_cpio
+from kexeckit.memory.units import parse_size
 from kexeckit.render.estimate import estimate_document, render_estimate
 from kexeckit.system.capture_setup import unpacked_size
 
@@ -115,6 +116,16 @@ def test_defaults_of_distributions() -> None:
     assert all(table.source and "memory" not in table.source for table in DEFAULT_TABLES)
     assert {table.arch for table in DEFAULT_TABLES} >= {"x86_64", "arm64", "ppc64le", "s390x"}
     assert len(defaults_for("ppc64le", 8 * GIB)) == 1
+
+
+def test_ranges_of_a_default_are_half_open() -> None:
+    """START <= RAM < END, the first one that holds; nothing below the first."""
+    for table in DEFAULT_TABLES:
+        for rule in table.spec.removeprefix("crashkernel=").split(","):
+            where, size = rule.split(":")
+            start = parse_size(where.split("-")[0])
+            if start % (128 * MIB) == 0:
+                assert (table, parse_size(size)) in defaults_for(table.arch, start)
 
 
 def test_a_default_that_only_the_machine_computes() -> None:

@@ -25,6 +25,7 @@ ZONES = zones.VOCABULARY
         ("crash_kernel=1G", CRASH, "did you mean crashkernel=1G?"),
         ("crashkernel:1G", CRASH, "did you mean crashkernel=1G?"),
         ("crashkernel1G", CRASH, "did you mean crashkernel=1G?"),
+        ("crahskernal=1G", CRASH, "did you mean crashkernel=1G?"),
         ("Mem=4G", CRASH, "did you mean mem=4G?"),
         ("memap=4K$1M", CRASH, "did you mean memmap=4K$1M?"),
         ("1G", CRASH, "did you mean crashkernel=1G?"),
