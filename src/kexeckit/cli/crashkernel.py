@@ -65,7 +65,11 @@ def _estimate(args: Namespace) -> int:
 
 def run(args: Namespace) -> int:
     """Print the prediction, or the estimate."""
+    from kexeckit.errors import UsageError
+
     if args.estimate is not None:
+        if args.set or args.behaviour:
+            raise UsageError("--set and --behaviour have no effect on --estimate, which asks no kernel")
         return _estimate(args)
     from kexeckit.kernel.reservation.predict import FAILED, predict_reservation
     from kexeckit.render.crashkernel import crashkernel_document, render_crashkernel

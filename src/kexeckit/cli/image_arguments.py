@@ -90,13 +90,16 @@ def make_request(args: Namespace, running_cmdline: str) -> LoadRequest:
     )
 
 
-def make_plan(args: Namespace, syscall: Syscall, stated: Mapping[str, object] | None = None) -> Planned:
+def make_plan(
+    args: Namespace, syscall: Syscall, stated: Mapping[str, object] | None = None, *, predicted: bool = True
+) -> Planned:
     """Collect the facts, plan, and verify.
 
     Args:
         args: The command line.
         syscall: Which system call the plan is for.
         stated: Fields of the kernel's behaviour that the user states, with their values.
+        predicted: Without a prediction of kexec_file_load there is no plan; False to load all the same.
 
     Raises:
         KexeckitError: Any of its families.
@@ -112,10 +115,10 @@ def make_plan(args: Namespace, syscall: Syscall, stated: Mapping[str, object] | 
     if facts.arch != "x86_64":
         raise PlanError(f"a plan for {facts.arch}", "only x86_64 images can be planned")
     request = make_request(args, facts.cmdline)
-    return Planned(plan_image(request, facts, syscall), request, facts, root)
+    return Planned(plan_image(request, facts, syscall, predicted=predicted), request, facts, root)
 
 
-def plan_image(request: LoadRequest, facts: MachineFacts, syscall: Syscall) -> LoadPlan:
+def plan_image(request: LoadRequest, facts: MachineFacts, syscall: Syscall, *, predicted: bool = True) -> LoadPlan:
     """Make a plan and have it verified.
 
     Raises:
@@ -123,7 +126,7 @@ def plan_image(request: LoadRequest, facts: MachineFacts, syscall: Syscall) -> L
     """
     from kexeckit.plan.verify import verify
 
-    plan = _made(request, facts, syscall)
+    plan = _made(request, facts, syscall, predicted=predicted)
     findings = verify(plan, request, facts)
     if findings:
         text = "; ".join(f"{f.invariant}: {f.text}" for f in findings)
@@ -141,11 +144,11 @@ def _efi_handover(path: str) -> EfiHandover:
         raise UsageError(f"--efi-map {path}: {error}") from error
 
 
-def _made(request: LoadRequest, facts: MachineFacts, syscall: Syscall) -> LoadPlan:
+def _made(request: LoadRequest, facts: MachineFacts, syscall: Syscall, *, predicted: bool) -> LoadPlan:
     if syscall is Syscall.FILE:
         from kexeckit.plan.file_plan import plan_file_load
 
-        return plan_file_load(request, facts)
+        return plan_file_load(request, facts, predicted=predicted)
     from kexeckit.plan.x86_64 import plan_x86_64
     from kexeckit.purgatory import load_purgatory
 

@@ -52,7 +52,7 @@ def replan(record: LoadRecord, root: Sysroot, arch: str) -> tuple[LoadPlan, Load
         serial_port=record.serial_port,
         spin=record.spin,
     )
-    plan = plan_image(request, collect_facts(root, arch), Syscall(record.syscall))
+    plan = plan_image(request, collect_facts(root, arch), Syscall(record.syscall), predicted=False)
     again = LoadRecord.of(plan, request)
     digests = ("kernel_sha256", record.kernel), ("setup_sha256", record.kernel), ("initrd_sha256", record.initrd)
     for name, path in digests:

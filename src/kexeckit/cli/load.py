@@ -40,8 +40,9 @@ def run(args: Namespace) -> int:
     syscall, why = choose_syscall(args.syscall, open_sysroot(args.root))
     if why:
         _note(why)
-    planned = make_plan(args, syscall)
-    if args.if_changed and _is_loaded(planned):
+    planned = make_plan(args, syscall, predicted=False)
+    # Without segments there is nothing to compare.
+    if args.if_changed and planned.plan.segments and _is_loaded(planned):
         _note("nothing has changed since this image was loaded; it stays")
         return 0
     _show(planned, args)
@@ -56,7 +57,7 @@ def run(args: Namespace) -> int:
         if args.syscall != "auto" or syscall is Syscall.FILE or not may_fall_back(error):
             raise
         _note(f"kexec_file_load is tried, because {error}")
-        planned = make_plan(args, Syscall.FILE)
+        planned = make_plan(args, Syscall.FILE, predicted=False)
         _show(planned, args)
         _load(planned, args)
     _print_document(planned, args)
