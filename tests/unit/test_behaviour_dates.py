@@ -148,6 +148,50 @@ sparse_first       arm64       6.19.6   7.0      False
 memparse_checked   x86_64      7.1.3    7.2      True
 asks_cma           arm64       7.2.13   7.3      True
 """
+# What was so before all of them; only what no test of a prediction would notice at once.
+BEFORE = """
+loading     gb_leaves                x86_64 False
+loading     firmware_tables_mapped   x86_64 False
+loading     vmcoreinfo_copied        x86_64 False
+loading     linear_map_copied        arm64  False
+loading     gb_leaf_only_when_full   x86_64 False
+loading     pgd_separate_page        x86_64 False
+loading     ident_link_no_pti        x86_64 False
+loading     efi_config_mapped        x86_64 False
+loading     acpi_map_drops_last_byte x86_64 True
+loading     memmap_from_kexec_table  x86_64 False
+loading     jump_copies_per_page     x86_64 3
+loading     purgatory_bufsz          x86_64 0x5000
+loading     exclude_stops_at_partial x86_64 True
+loading     file_load_descending     x86_64 False
+loading     file_load_whole_range    x86_64 False
+loading     file_load_rng_seed       x86_64 False
+loading     kernel_min_pref_address  x86_64 False
+loading     note_per_possible_cpu    x86_64 False
+loading     trace_files_on_demand    x86_64 False
+loading     elfcorehdr_hotplug_room  x86_64 False
+loading     file_load_kho            x86_64 False
+loading     file_load_cma            x86_64 False
+zones       arm64_dma                arm64  'none'
+zones       core_mirror              x86_64 False
+zones       core_percent             x86_64 False
+zones       mirror_needs_mirror      x86_64 False
+zones       mirror_off_in_kdump      x86_64 False
+zones       movable_base_rounds_up   x86_64 False
+zones       low_64k_is_ram           x86_64 False
+zones       low_zones_capped         x86_64 False
+zones       acpi_counts_as_top       x86_64 False
+zones       arm64_clears_hotplug     arm64  False
+reservation kaslr                    x86_64 False
+reservation kaslr                    arm64  False
+reservation kaslr_limit              x86_64 0x40000000
+reservation kaslr_limit              i386   0x20000000
+reservation bottom_up                x86_64 True
+reservation after_numa               x86_64 False
+reservation after_numa               arm64  False
+reservation dma32                    arm64  True
+reservation section                  arm64  0x40000000
+"""
 Row = tuple[str, str, str, str, str, str]
 
 
@@ -173,6 +217,13 @@ def test_a_change_comes_with_its_release_and_not_before(row: Row) -> None:
     record, field, arch, before, first, expected = row
     assert value(record, field, arch, first) == ast.literal_eval(expected)
     assert value(record, field, arch, before) != ast.literal_eval(expected)
+
+
+@pytest.mark.parametrize("line", BEFORE.strip().splitlines())
+def test_values_before_all_changes(line: str) -> None:
+    """A kernel that is older than all of them."""
+    record, field, arch, expected = line.split()
+    assert value(record, field, arch, "2.6.30") == ast.literal_eval(expected)
 
 
 def changes() -> list[tuple[str, Change]]:

@@ -138,6 +138,14 @@ def test_a_plan_for_kexec_file_load(commands: Commands) -> None:
     assert ended.out.startswith("next kernel, kexec_load, entry ")
 
 
+def test_an_older_kernel_is_loaded_into_all_the_same(commands: Commands) -> None:
+    """What it will do is not shown, and why is said; --if-changed has nothing to compare."""
+    image = (commands.at("vmlinuz"), "--initrd", commands.at("initrd"), "--root", commands.at("root"))
+    ended = commands.run("load", *image, "--syscall", "file", "--dry-run", "--kernel-version", "4.18", "--if-changed")
+    assert ended.code == 0
+    assert "what the kernel loads where is not determined: kexec_file_load is modelled for x86_64" in ended.err
+
+
 def test_a_stated_field_changes_the_plan_for_kexec_file_load(commands: Commands) -> None:
     """The kernel at its preferred address is 6.9's; a distribution may carry it."""
     words = ("--syscall", "file", "--json", "--kernel-version")

@@ -187,3 +187,10 @@ def test_a_wrong_field_is_a_wrong_command_line(commands: Commands, command: str)
     assert ended.code == 2
     assert "did you mean gb_leaves?" in ended.err
     assert REMEDY in ended.err
+
+
+def test_an_estimate_takes_no_field(commands: Commands) -> None:
+    """It asks no kernel what it does."""
+    ended = commands.run("crashkernel", "--estimate", commands.at("vmlinuz"), "--set", "usage=1")
+    assert (ended.code, ended.out) == (2, "")
+    assert "have no effect on --estimate" in ended.err

@@ -107,7 +107,11 @@ def _warn(words: list[str], *, auto: bool) -> None:
 
 def run(args: Namespace) -> int:
     """Print the prediction, or the estimate."""
+    from kexeckit.errors import UsageError
+
     if args.estimate is not None:
+        if args.set or args.behaviour:
+            raise UsageError("--set and --behaviour have no effect on --estimate, which asks no kernel")
         return _estimate(args)
     from kexeckit.cli.parser import refuse_unused
     from kexeckit.errors import NOT_DETERMINED

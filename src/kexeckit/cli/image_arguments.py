@@ -95,7 +95,12 @@ def make_request(args: Namespace, running_cmdline: str) -> LoadRequest:
 
 
 def make_plan(
-    args: Namespace, syscall: Syscall, root: Sysroot | None = None, stated: Mapping[str, object] | None = None
+    args: Namespace,
+    syscall: Syscall,
+    root: Sysroot | None = None,
+    stated: Mapping[str, object] | None = None,
+    *,
+    predicted: bool = True,
 ) -> Planned:
     """Read the machine, plan, and verify.
 
@@ -104,6 +109,7 @@ def make_plan(
         syscall: The call that loads the image.
         root: The machine's files where they are open already.
         stated: Fields of the kernel's behaviour that the user states, with their values.
+        predicted: Without a prediction of kexec_file_load there is no plan; False to load all the same.
 
     Raises:
         KexeckitError: Any of its families.
@@ -123,7 +129,8 @@ def make_plan(
     facts = plan_facts(machine, behaviours)
     check_arch(facts.arch)
     request = make_request(args, facts.cmdline)
-    return Planned(plan_image(request, facts, syscall), request, facts, machine, behaviours, root)
+    plan = plan_image(request, facts, syscall, predicted=predicted)
+    return Planned(plan, request, facts, machine, behaviours, root)
 
 
 def _efi_handover(path: str) -> EfiHandover:

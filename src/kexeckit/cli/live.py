@@ -68,7 +68,7 @@ def replan(record: LoadRecord, root: Sysroot, arch: str) -> tuple[LoadPlan, Load
         spin=record.spin,
     )
     facts = plan_facts(read_machine(root, arch=arch, handover=True))
-    plan = plan_image(request, facts, Syscall(record.syscall))
+    plan = plan_image(request, facts, Syscall(record.syscall), predicted=False)
     again = LoadRecord.of(plan, request)
     digests = ("kernel_sha256", record.kernel), ("setup_sha256", record.kernel), ("initrd_sha256", record.initrd)
     for name, path in digests:

@@ -46,8 +46,9 @@ def run(args: Namespace) -> int:
         _note(why)
     if args.syscall == "auto" and syscall is Syscall.FILE:
         _note_unused(args)
-    planned = make_plan(args, syscall, root)
-    if args.if_changed and _is_loaded(planned):
+    planned = make_plan(args, syscall, root, predicted=False)
+    # Without segments there is nothing to compare.
+    if args.if_changed and planned.plan.segments and _is_loaded(planned):
         _note("nothing has changed since this image was loaded; it stays")
         return 0
     _show(planned, args)
@@ -77,7 +78,7 @@ def _by_file(planned: Planned) -> Planned:
     from kexeckit.plan.load_plan import Syscall
     from kexeckit.plan.make import plan_image
 
-    return replace(planned, plan=plan_image(planned.request, planned.facts, Syscall.FILE))
+    return replace(planned, plan=plan_image(planned.request, planned.facts, Syscall.FILE, predicted=False))
 
 
 def _load(planned: Planned, args: Namespace) -> None:

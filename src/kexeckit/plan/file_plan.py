@@ -31,8 +31,14 @@ from kexeckit.plan.segment import Content, Segment, digest
 _DEFAULT_DESCRIPTOR = 48
 
 
-def plan_file_load(request: LoadRequest, facts: MachineFacts) -> LoadPlan:
+def plan_file_load(request: LoadRequest, facts: MachineFacts, *, predicted: bool = True) -> LoadPlan:
     """Predict what kexec_file_load(2) will do with a request on this machine.
+
+    Args:
+        request: What is to be loaded.
+        facts: The machine.
+        predicted: The prediction is what the caller wants. False to load: then the plan for a kernel that is older than
+            what is modelled has no segments, and a warning says why.
 
     Raises:
         InputError: The kernel or the initrd is not usable.
@@ -45,18 +51,20 @@ def plan_file_load(request: LoadRequest, facts: MachineFacts) -> LoadPlan:
     check_characters(request.cmdline)
     known = _behaviours(facts)
     below = known.why_not(FILE_LOAD)
-    if below:
+    if below and predicted:
         raise NotDeterminedError("a prediction of kexec_file_load", below)
+    if below:
+        return _unpredicted(request, facts, below)
     machine = FileLoadMachine(facts.resources)
     kernel = _kernel(facts, known.loading)
     files = FileLoadFiles(request.panic, len(request.initrd.data) if request.initrd else None, request.cmdline)
-    predicted = predict_file_load(machine, kernel, _image(image), files)
-    handed = crash_memory_map(machine, kernel, predicted) if request.panic else normal_memory_map(facts.firmware_map)
+    found = predict_file_load(machine, kernel, _image(image), files)
+    handed = crash_memory_map(machine, kernel, found) if request.panic else normal_memory_map(facts.firmware_map)
     warnings = [
         *known.said(known.loading),
         *facts.warnings,
         *(facts.dump_warnings if request.panic else ()),
-        *predicted.not_determined,
+        *found.not_determined,
     ]
     if handed.dropped:
         warnings.append(f"{len(handed.dropped)} memory map entries beyond 128 are dropped by the in-kernel loader")
@@ -64,11 +72,11 @@ def plan_file_load(request: LoadRequest, facts: MachineFacts) -> LoadPlan:
         syscall=Syscall.FILE,
         panic=request.panic,
         arch=facts.arch,
-        entry=predicted.entry,
-        cmdline=predicted.cmdline or "",
-        segments=tuple(s for b in predicted.buffers if (s := _segment(b, request, image))),
+        entry=found.entry,
+        cmdline=found.cmdline or "",
+        segments=tuple(s for b in found.buffers if (s := _segment(b, request, image))),
         e820=_as_read(handed.entries),
-        elfcorehdr=plan_core_header(facts, predicted.dumped) if request.panic else None,
+        elfcorehdr=plan_core_header(facts, found.dumped) if request.panic else None,
         warnings=tuple(warnings),
         assumed=(*facts.assumed, *known.assumptions, *_assumed(facts.loader, kernel.behaviour, panic=request.panic)),
     )
@@ -76,6 +84,21 @@ def plan_file_load(request: LoadRequest, facts: MachineFacts) -> LoadPlan:
 
 def _behaviours(facts: MachineFacts) -> Behaviours:
     return facts.kernel or select_behaviours(facts.arch, Release(facts.release) if facts.release else None)
+
+
+def _unpredicted(request: LoadRequest, facts: MachineFacts, why: str) -> LoadPlan:
+    # The kernel loads it all the same; only where to is not known.
+    return LoadPlan(
+        syscall=Syscall.FILE,
+        panic=request.panic,
+        arch=facts.arch,
+        entry=None,
+        cmdline=request.cmdline,
+        segments=(),
+        e820=MemoryMap.of(()),
+        elfcorehdr=None,
+        warnings=(*facts.warnings, f"what the kernel loads where is not determined: {why}"),
+    )
 
 
 def _assumed(loader: LoaderFacts, behaviour: KernelBehaviour, *, panic: bool) -> Iterator[str]:
