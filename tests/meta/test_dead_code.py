@@ -12,7 +12,6 @@ from source_tree import Module, modules
 
 # Written for a reader that comes later, or called by somebody else's code; each with its reason.
 ALLOWED = {
-    "kexeckit.formats.cmdline.with_words": "the one replacer of words; readers of machines take it next",
     "kexeckit.kernel.load.file_load_arm64.predict_file_load_arm64": "`plan --arch arm64 --syscall file` will call it",
     "kexeckit.kernel.load.file_load_arm64.free_memblock_of": "the same",
     "kexeckit.memory.resource.ResourceTree.flatten": "the flat form of a machine's map, for `map`",

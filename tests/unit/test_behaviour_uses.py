@@ -3,24 +3,28 @@
 from pathlib import Path
 
 import pytest
-from kexeckit.kernel.reservation.from_log import Asked, identity
-from kexeckit.kernel.reservation.log_unshown import may_be_randomised, unshown_by_log
-from kexeckit.system.reservation_input import read_reservation_input
 
 from bootlogs import pc_table, x86_log
 from cli_bench import Commands
 from kexeckit.formats.bootlog.boot import parse_boot_log
 from kexeckit.kernel.behaviour.loading import behaviour_of
+from kexeckit.kernel.behaviour.of_machine import behaviours_of
 from kexeckit.kernel.behaviour.reservation import crash_rules, with_pages
 from kexeckit.kernel.load.kimage import image_cost
 from kexeckit.kernel.page_tables.calls import EfiTables, kernel_calls
 from kexeckit.kernel.page_tables.control_pages import crash_control_pages
 from kexeckit.kernel.page_tables.geometry import TablePages
+from kexeckit.kernel.reservation.from_machine import reservation_input
+from kexeckit.kernel.reservation.unshown import may_be_randomised, unshown
+from kexeckit.machine import merge
+from kexeckit.machine.sources.log import machine_from_log
 from kexeckit.machine.version import parse_kernel_version
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.resource import Resource, ResourceTree
 from kexeckit.memory.units import GIB, KIB, MIB
+from kexeckit.system.machine import read_machine
 from kexeckit.system.sysroot import open_sysroot
+from readings import facts_of_root
 
 
 @pytest.mark.parametrize(
@@ -29,10 +33,10 @@ from kexeckit.system.sysroot import open_sysroot
 )
 def test_random_placement_of_the_kernel(release: str, random: bool) -> None:
     """Since 3.14, and in RHEL 7; nokaslr forbids it."""
-    log = parse_boot_log(x86_log(version=release, cmdline="root=/dev/vda1"), "log")
+    machine = machine_from_log(parse_boot_log(x86_log(version=release, cmdline="root=/dev/vda1"), "log"))
     rules = crash_rules("x86_64", parse_kernel_version(release))
-    assert may_be_randomised(log, rules, "root=/dev/vda1") is random
-    assert not may_be_randomised(log, rules, "root=/dev/vda1 nokaslr")
+    assert may_be_randomised(machine, rules, "root=/dev/vda1") is random
+    assert not may_be_randomised(machine, rules, "root=/dev/vda1 nokaslr")
 
 
 @pytest.mark.parametrize(
@@ -40,8 +44,9 @@ def test_random_placement_of_the_kernel(release: str, random: bool) -> None:
 )
 def test_how_high_the_kernel_can_be(arch: str, release: str, highest: int | None) -> None:
     """Below 1 GiB before 4.8; i386 never above its directly mapped half GiB."""
-    log = parse_boot_log(x86_log(pc_table(4 * GIB), version=release, cmdline="root=/dev/vda1"), "log")
-    kernel = unshown_by_log(log, crash_rules(arch, parse_kernel_version(release)), "root=/dev/vda1", ()).kernel
+    text = x86_log(pc_table(4 * GIB), version=release, cmdline="root=/dev/vda1")
+    machine = merge.stated(machine_from_log(parse_boot_log(text, "log")), arch)
+    kernel = unshown(machine, crash_rules(arch, parse_kernel_version(release)), "root=/dev/vda1", ()).kernel
     assert kernel
     assert kernel.highest == highest
 
@@ -69,7 +74,7 @@ def test_a_copy_of_vmcoreinfo_since_4_13(release: str, pages: int) -> None:
 def test_a_log_of_debian_is_dated_by_its_stable_release() -> None:
     """The text of uname stays, for the distribution."""
     text = x86_log(version="5.10.0-32-amd64").replace("#1 SMP", "#1 SMP Debian 5.10.223-1 (2024-08-10)")
-    version = identity(parse_boot_log(text, "log"), Asked())[1]
+    version = behaviours_of(machine_from_log(parse_boot_log(text, "log"))).version
     assert (version.patch, version.release) == (223, "5.10.0-32-amd64")
 
 
@@ -82,7 +87,7 @@ def test_a_root_of_debian_is_dated_by_its_stable_release(tmp_path: Path) -> None
     for stable, after in (("5.10.13", False), ("5.10.223", True)):
         banner = f"Linux version 5.10.0-3-arm64 (a@b) (gcc) #1 SMP Debian {stable}-1 (2021-02-08)\n"
         (tmp_path / "proc/version").write_text(banner)
-        facts = read_reservation_input(open_sysroot(str(tmp_path)), ("crashkernel=64M",))
+        facts = facts_of_root(open_sysroot(str(tmp_path)), ("crashkernel=64M",))
         assert facts.rules.after_numa is after, stable
 
 
@@ -90,10 +95,12 @@ def test_a_listing_of_resources_takes_floor_and_stated_fields(tmp_path: Path) ->
     """As a boot log does."""
     (tmp_path / "iomem").write_text("00100000-3fffffff : System RAM\n")
     root = open_sysroot(str(tmp_path / "iomem"))
-    found = read_reservation_input(root, ("crashkernel=64M",), "x86_64", "2.6.18", {"align": MIB})
+    machine = read_machine(root, arch="x86_64", release="2.6.18")
+    found = reservation_input(machine, ("crashkernel=64M",), behaviours_of(machine, {"align": MIB}))
     assert (found.rules.align, bool(found.below)) == (MIB, True)
     assert "stated by the user: align is 1048576" in found.notes
-    assert read_reservation_input(root, ("crashkernel=64M",), "x86_64", "6.1").below is None
+    newer = read_machine(root, arch="x86_64", release="6.1")
+    assert reservation_input(newer, ("crashkernel=64M",)).below is None
 
 
 def test_stated_fields_stand_against_the_size_of_a_page() -> None:

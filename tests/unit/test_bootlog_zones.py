@@ -1,10 +1,10 @@
 """Zone lines of boot logs, in the forms of all ages."""
 
 from kexeckit.formats.bootlog.boot import BootLog, parse_boot_log
+from kexeckit.formats.bootlog.page_size import page_size
 from kexeckit.formats.bootlog.zones import (
     PrintedZone,
     low_ram_end,
-    page_size_of_log,
     printed_movable,
     printed_zones,
 )
@@ -56,10 +56,10 @@ def test_absent_is_not_empty() -> None:
 
 def test_page_size_and_low_memory() -> None:
     """The size of a hash table betrays the page size; i386 prints the end of low memory."""
-    assert page_size_of_log(log(x86_log())) == 4096
+    assert page_size(log(x86_log())) == 4096
     big = "[    0.000000] Linux version 6.1\n"
     big += "[    0.000000] Dentry cache hash table entries: 65536 (order: 3, 524288 bytes, linear)\n"
-    assert page_size_of_log(log(big)) == 65536
-    assert page_size_of_log(log("[    0.000000] Linux version 6.1\n")) is None
+    assert page_size(log(big)) == 65536
+    assert page_size(log("[    0.000000] Linux version 6.1\n")) is None
     assert low_ram_end(log("[    0.000000] Linux version 6.1\n[    0.000000]   low ram: 0 - 375fe000\n")) == 0x375FE000
     assert low_ram_end(log(x86_log())) is None

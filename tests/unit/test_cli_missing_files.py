@@ -30,6 +30,11 @@ CASES = {
     "zones efi_map": "zones --root ROOT --efi-map FILE",
     "page-tables root": "page-tables --root FILE",
     "rehearse kernel": "rehearse --kernel FILE",
+    "plan behaviour": "plan VMLINUZ --root ROOT --behaviour FILE",
+    "crashkernel behaviour": "crashkernel --root ROOT --behaviour FILE",
+    "zones behaviour": "zones --root ROOT --behaviour FILE",
+    "page-tables behaviour": "page-tables --root ROOT --behaviour FILE",
+    "machine root": "machine --root FILE",
     "capture root": "capture NEW --root FILE",
     "capture folder": "capture FILE/below/new --root ROOT",
 }

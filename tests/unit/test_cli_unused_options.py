@@ -29,7 +29,6 @@ REFUSED = {
     "crashkernel --estimate VMLINUZ --cpus 0": "--cpus 0",
     "crashkernel --estimate VMLINUZ --ram 8E": "--ram 8E",
     # Ranges by hand, and what is counted for them.
-    "page-tables --range 0-1G --arch x86_64": "--arch",
     "page-tables --range 0-1G --leaf 2M --root ROOT": "--root",
     "page-tables --range 0-1G --leaf 2M --kernel-version 6.1": "--kernel-version",
     "page-tables --range 0-1G --leaf 2M --no-gbpages": "--no-gbpages",

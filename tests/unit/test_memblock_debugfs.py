@@ -11,8 +11,8 @@ from kexeckit.formats.memblock_debugfs import MemblockEntry, parse_memblock_list
 from kexeckit.kernel.boot.memblock import Region
 from kexeckit.kernel.reservation.from_memblock import marked_regions, unmapped_regions
 from kexeckit.kernel.reservation.predict import Reservation, predict_reservation
+from kexeckit.machine.sources.files import MEMBLOCK as FOLDER
 from kexeckit.memory.range import MemRange
-from kexeckit.system.memblock_input import FOLDER
 from kexeckit.system.sysroot import DirectoryRoot
 from readings import facts_of_root
 

@@ -124,7 +124,7 @@ def test_behaviours_are_chosen_with_what_is_stated() -> None:
 def test_a_version_that_is_not_known_is_assumed() -> None:
     """The newest, and that is said."""
     found = select_behaviours("arm64", None)
-    assert found.assumed == f"no source names the kernel's version: {NEWEST} is assumed"
+    assert found.assumed == f"the kernel's version is not shown: {NEWEST} is assumed; name it with --kernel-version"
     assert found.reservation == crash_rules("arm64", parse_kernel_version(NEWEST))
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from kexeckit.kernel.zones.parameters import CoreSize, parse_zone_parameters, replace_words
+from kexeckit.formats.cmdline import with_words
+from kexeckit.kernel.zones.parameters import CoreSize, parse_zone_parameters
 
 MIB = 1 << 20
 
@@ -57,9 +58,9 @@ def test_pages_of_a_percentage() -> None:
 
 def test_typed_words_replace_those_of_the_source() -> None:
     """Words of the same name go, all others stay, the typed ones come last."""
-    assert replace_words("ro kernelcore=1G quiet", ["kernelcore=2G"]) == "ro quiet kernelcore=2G"
-    assert replace_words("ro", []) == "ro"
-    assert replace_words("", ["movable_node"]) == "movable_node"
+    assert with_words("ro kernelcore=1G quiet", ["kernelcore=2G"]) == "ro quiet kernelcore=2G"
+    assert with_words("ro", []) == "ro"
+    assert with_words("", ["movable_node"]) == "movable_node"
 
 
 def test_truth_says_whether_anything_was_asked() -> None:

@@ -82,6 +82,7 @@ def _by_hand(args: Namespace) -> "tuple[TableCost | UnknownCost, bool]":
         not args.no_gbpages,
         kernel.assumptions,
         kernel.why_not(PAGE_TABLES),
+        kernel.said(kernel.loading),
     )
     cost = answer(question, args.leaf)
     return (cost if isinstance(cost, UnknownCost) else replace(cost, designs=())), True

@@ -7,7 +7,7 @@ that one table, one JSON document and one comparison serve both. Contents that t
 import errno
 from collections.abc import Iterator
 
-from kexeckit.errors import NotDeterminedError, SystemCallError
+from kexeckit.errors import InputError, NotDeterminedError, SystemCallError, UsageError
 from kexeckit.formats.bzimage import BzImage, parse_bzimage
 from kexeckit.kernel.behaviour.behaviours import Behaviours, select_behaviours
 from kexeckit.kernel.behaviour.floors import FILE_LOAD
@@ -83,7 +83,12 @@ def plan_file_load(request: LoadRequest, facts: MachineFacts, *, predicted: bool
 
 
 def _behaviours(facts: MachineFacts) -> Behaviours:
-    return facts.kernel or select_behaviours(facts.arch, Release(facts.release) if facts.release else None)
+    if facts.kernel:
+        return facts.kernel
+    try:
+        return select_behaviours(facts.arch, Release(facts.release) if facts.release else None)
+    except UsageError as error:
+        raise InputError("the kernel's release", str(error), remedy="name it with --kernel-version") from error
 
 
 def _unpredicted(request: LoadRequest, facts: MachineFacts, why: str) -> LoadPlan:

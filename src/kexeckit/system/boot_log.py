@@ -5,15 +5,10 @@ Source: Documentation/ABI/testing/dev-kmsg.
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from kexeckit.errors import KexeckitError, UnavailableError
 from kexeckit.system.sysroot import Sysroot
 from kexeckit.system.text import decode_text
-
-# Every plan may ask for these files, and few have to parse one: the parser is imported where it is needed.
-if TYPE_CHECKING:
-    from kexeckit.formats.bootlog.boot import BootLog
 
 BOOT_LOGS = ("/dmesg", "/var/log/dmesg", "/sos_commands/kernel/dmesg", "/var/log/boot.msg", "/var/log/kern.log")
 _KMSG = "/dev/kmsg"
@@ -34,26 +29,6 @@ def boot_log_texts(root: Sysroot) -> Iterator[tuple[str, str | KexeckitError]]:
     text = decode_text(kernel_buffer()) if root.live else ""
     if text:
         yield _KMSG, text
-
-
-def read_boot_log(root: Sysroot) -> "BootLog | None":
-    """Return the first boot log of the root that holds kernel messages, or None.
-
-    For the running machine the kernel's own buffer counts too, as long as it still holds the boot.
-    """
-    from kexeckit.formats.bootlog.boot import parse_boot_log
-
-    for name in BOOT_LOGS:
-        if root.exists(name):
-            try:
-                return parse_boot_log(root.read_text(name), root.label(name))
-            except KexeckitError:
-                continue
-    text = decode_text(kernel_buffer()) if root.live else ""
-    try:
-        return parse_boot_log(text, _KMSG) if text else None
-    except KexeckitError:
-        return None
 
 
 def kernel_buffer() -> bytes:

@@ -24,9 +24,6 @@ _EMPTY = re.compile(r"^\s*([A-Z]\w*)\s+empty\s*$")
 _MOVABLE = re.compile(r"^Movable zone start (?:for each node|PFN for each node)")
 _MOVABLE_NODE = re.compile(r"^\s*Node (\d+): (0x)?([0-9a-f]+)\s*$", re.IGNORECASE)
 _LOW_RAM = re.compile(r"^\s*low ram: [0-9a-f]+ - ([0-9a-f]+)\s*$", re.IGNORECASE)
-_ORDER = re.compile(
-    r"^(?:Dentry cache|Inode-cache|PID|Mount-cache) hash table entries: \d+ \(order: (\d+), (\d+) bytes"
-)
 _PAGE = 4096
 
 
@@ -82,12 +79,6 @@ def low_ram_end(log: BootLog) -> int | None:
     """Return where the directly mapped memory of i386 ends, in bytes, or None where the log does not say."""
     found = log.find(_LOW_RAM)
     return int(found[1], 16) if found else None
-
-
-def page_size_of_log(log: BootLog) -> int | None:
-    """Return the kernel's page size, which the sizes of its hash tables betray, or None."""
-    found = log.find(_ORDER)
-    return int(found[2]) >> int(found[1]) if found else None
 
 
 def _printed_zone(text: str) -> PrintedZone | None:

@@ -16,11 +16,6 @@ def field_types(record: "type[DataclassInstance]") -> dict[str, Any]:
     return {f.name: f.type for f in fields(record) if f.name not in NOT_STATABLE}
 
 
-def stated_words(record: "type[DataclassInstance]", stated: Mapping[str, object]) -> list[str]:
-    """Return a sentence for each stated field of a record, for the lists of what an answer rests on."""
-    return [f"stated by the user: {name} is {value}" for name, value in own_fields(record, stated).items()]
-
-
 def own_fields(record: "type[DataclassInstance]", stated: Mapping[str, object]) -> dict[str, object]:
     """Return those of the stated fields that this record has."""
     if not stated:

@@ -50,6 +50,7 @@ class MappingQuestion:
         gbpages: Whether the kernel maps with 1 GiB pages.
         assumed: What was assumed, in words.
         below: Why this kernel's page tables are not modelled, or None.
+        stated: What the user stated about the kernel, in words.
     """
 
     arch: str
@@ -60,6 +61,7 @@ class MappingQuestion:
     gbpages: bool = True
     assumed: tuple[str, ...] = ()
     below: str | None = None
+    stated: tuple[str, ...] = ()
 
     @property
     def crash(self) -> tuple[MemRange, ...]:
@@ -89,7 +91,17 @@ def mapping_question(
     if arch == "arm64":
         depth, more = _depth(None, levels)
         assumed = (*assumed, *more, *_arm64_pages(machine))
-        return MappingQuestion(arch, resources, MappingCalls(resources.ram()), behaviour, depth, True, assumed, below)
+        return MappingQuestion(
+            arch,
+            resources,
+            MappingCalls(resources.ram()),
+            behaviour,
+            depth,
+            True,
+            assumed,
+            below,
+            kernel.said(behaviour),
+        )
     flags = machine.cpus.flags
     depth, more = _depth(("la57" in flags.value) if flags else None, levels)
     huge = machine.kernel.gbpages
@@ -105,6 +117,7 @@ def mapping_question(
         use is not False,
         (*assumed, *kernel.assumptions, *more, *((words.GBPAGES,) if use is None else ())),
         below,
+        kernel.said(behaviour),
     )
 
 
@@ -136,14 +149,16 @@ def answer(question: MappingQuestion, leaf: str) -> TableCost | UnknownCost:
     if question.arch == "arm64":
         copied = question.behaviour.linear_map_copied
         cost = cost_of_linear_copy(question.resources.ram(), leaf, question.levels, copied=copied)
-        return replace(cost, assumed=question.assumed)
+        return replace(cost, reasons=(*cost.reasons, *question.stated), assumed=question.assumed)
     form = TableFormat(question.levels)
     rule = kernel_rule(question.behaviour, gbpages=question.gbpages)
     if leaf == "kernel":
         cost = cost_with_kernel(question.calls, rule, form)
     else:
         cost = cost_with_leaf(RangeSet(question.calls.in_order), leaf, form)
-    return replace(cost, designs=designs_of(question.calls, question.crash, rule, form), assumed=question.assumed)
+    designs = designs_of(question.calls, question.crash, rule, form)
+    reasons = (*cost.reasons, *question.stated)
+    return replace(cost, reasons=reasons, designs=designs, assumed=question.assumed)
 
 
 def image_limits(machine: Machine, question: MappingQuestion) -> ImageLimits:

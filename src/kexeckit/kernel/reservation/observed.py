@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 from kexeckit.kernel.observed import Agreement
 from kexeckit.kernel.reservation.predict import FAILED, NONE, NOT_DETERMINED, RESERVED, CrashRegion, Reservation
+from kexeckit.machine.fact import Fact, How
 from kexeckit.machine.value import Machine
-from kexeckit.memory.resource import CRASH_KERNEL, CRASH_KERNEL_LOW
+from kexeckit.memory.resource import CRASH_KERNEL, CRASH_KERNEL_LOW, ResourceTree
 from kexeckit.memory.units import MIB
 
 
@@ -53,7 +54,7 @@ class Compared:
 
 def observed_reservation(machine: Machine) -> ObservedReservation | None:
     """Return what the source shows the kernel to have done, or None where it shows nothing of it."""
-    tree, log = machine.memory.resources, machine.observed
+    tree, log = _listing(machine), machine.observed
     shown = _of_resources(machine)
     if shown:
         return shown
@@ -71,8 +72,14 @@ def observed_reservation(machine: Machine) -> ObservedReservation | None:
     return ObservedReservation(NONE, (), tree.source) if tree else None
 
 
-def _of_resources(machine: Machine) -> ObservedReservation | None:
+def _listing(machine: Machine) -> Fact[ResourceTree] | None:
+    # A listing that was derived from something else shows nothing that a kernel did.
     tree = machine.memory.resources
+    return tree if tree and tree.how is How.OBSERVED else None
+
+
+def _of_resources(machine: Machine) -> ObservedReservation | None:
+    tree = _listing(machine)
     named = tree.value.named(CRASH_KERNEL, CRASH_KERNEL_LOW) if tree else []
     if not named or not tree:
         return None

@@ -10,7 +10,7 @@ parse_option_str().
 
 from dataclasses import dataclass, replace
 
-from kexeckit.formats.cmdline import Word, split_words, without
+from kexeckit.formats.cmdline import Word, split_words
 from kexeckit.formats.memparse import parse_integer, parse_memory
 from kexeckit.formats.word_check import Vocabulary
 from kexeckit.kernel.behaviour.zones import ZoneBehaviour
@@ -99,18 +99,6 @@ def parse_zone_parameters(cmdline: str) -> ZoneParameters:
         if word.name.replace("-", "_") in ZONE_WORDS:
             parameters = _with_word(parameters, word)
     return parameters
-
-
-def replace_words(cmdline: str, typed: list[str]) -> str:
-    """Return a command line in which typed words stand instead of those of the same names.
-
-    Args:
-        cmdline: The command line that the source was booted with.
-        typed: Words such as ``kernelcore=2G``; each name in them loses its old words, all typed words are appended.
-    """
-    added = " ".join(typed)
-    names = {word.name for word in split_words(added)}
-    return " ".join(part for part in (without(cmdline, names), added) if part)
 
 
 def idle_words(typed: list[str]) -> list[str]:
