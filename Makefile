@@ -59,7 +59,7 @@ SEED ?= 1
 JOBS ?= 1
 CAMPAIGNS := lab-crashkernel lab-zones lab-mirror lab-tables lab-placer
 $(CAMPAIGNS): lab-%: env system
-	$(RUN) python -m kexeckit.lab.campaign_$* -n $(N) --seed $(SEED) --jobs $(JOBS) $(if $(OUT),--out $(OUT)) $(ARGS)
+	$(RUN) python -m kexeckit.lab.dev.campaign_$* -n $(N) --seed $(SEED) --jobs $(JOBS) $(if $(OUT),--out $(OUT)) $(ARGS)
 lab-crashkernel: ## reservations on N random machines
 lab-zones:       ## zones on N random machines
 lab-mirror:      ## zones of N layouts of mirrored memory
