@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 from kexeckit.formats.cmdline import has_word, values
 from kexeckit.formats.memparse import parse_memory
+from kexeckit.formats.srat import MemoryAffinity
 from kexeckit.kernel.boot.cma import with_cma
 from kexeckit.kernel.boot.direct_map import direct_map_pages, shortened
 from kexeckit.kernel.boot.e820 import (
@@ -30,6 +31,7 @@ from kexeckit.kernel.boot.e820 import (
     with_parameters,
 )
 from kexeckit.kernel.boot.memblock import Memblock, Region, marked, regions_of
+from kexeckit.kernel.boot.nodes import memblock_with_nodes, merged_regions
 from kexeckit.kernel.boot.sections import with_struct_pages
 from kexeckit.kernel.reservation.facts import Held, ReservationInput
 from kexeckit.memory.range import MemRange, clip
@@ -69,18 +71,19 @@ def early_memory(facts: ReservationInput, *, tops: int = 0) -> EarlyMemory:
         tops: Bytes of small allocations to assume at the top of memory.
     """
     spans, steps, problem = _memory(facts, facts.cmdline)
-    regions = _regions(facts, spans)
     moved = facts.seen_cmdline is not None and _moves(facts, spans)
     if moved:
         facts = _with_node_data_alone(facts)
     held = [h for h in facts.held if h.kind != "cma" and not (moved and h.kind != "fixed")]
+    reserved = RangeSet(h.range for h in held) | RangeSet([_LOW_MEGABYTE] if facts.rules.arch in _X86 else [])
+    # The initrd is held before nodes are set up, also where it is placed anew below.
+    initrd = RangeSet(h.origin or h.range for h in facts.held if h.kind == "initrd")
     memory = Memblock(
-        regions,
-        RangeSet(h.range for h in held) | RangeSet([_LOW_MEGABYTE] if facts.rules.arch in _X86 else []),
+        _regions(facts, spans, reserved | initrd),
+        reserved,
         prefer_mirror=bool(facts.mirrored) and _mirror_counts(facts),
         skip_hotplug=has_word(facts.cmdline, "movable_node"),
     )
-    memory = replace(memory, regions=_hotplug_cleared(memory, facts))
     tables = [Held(p, "page tables", "computed") for p in _tables(facts, spans, facts.cmdline)]
     memory, held = memory.reserve(t.range for t in tables), [*held, *tables]
     if facts.rules.arch in _X86 or not facts.rules.sparse_first:
@@ -152,28 +155,30 @@ def _limited(spans: list[MemRange], cmdline: str, facts: ReservationInput) -> li
     return list(RangeSet(out) & RangeSet(spans))
 
 
-def _regions(facts: ReservationInput, spans: list[MemRange]) -> tuple[Region, ...]:
+def _regions(facts: ReservationInput, spans: list[MemRange], reserved: RangeSet) -> tuple[Region, ...]:
     if facts.regions and not facts.table:
         kept = RangeSet(spans)
         # Touching regions stay apart: their border means something (a node, or memory that is not mapped).
         regions = tuple(replace(r, range=part) for r in facts.regions for part in RangeSet((r.range,)) & kept)
         return regions if facts.rules.after_numa else _without_nodes(regions)
-    regions = regions_of(spans, facts.nodes if facts.rules.after_numa else ())
+    regions = _on_nodes(facts, RangeSet(spans), reserved) if facts.rules.after_numa else regions_of(spans)
     if facts.mirrored and _mirror_counts(facts):
         regions = marked(regions, facts.mirrored, "mirror")
-    return marked(regions, facts.hotplug, "hotplug") if facts.rules.after_numa else regions
+    return regions
+
+
+def _on_nodes(facts: ReservationInput, memory: RangeSet, reserved: RangeSet) -> tuple[Region, ...]:
+    hot = RangeSet(facts.hotplug)
+    claims = [MemoryAffinity(nid, r, hotplug=r in hot) for nid, r in facts.nodes]
+    if hot and not claims:
+        claims = [MemoryAffinity(0, MemRange(0, 1 << 64)), *(MemoryAffinity(0, r, hotplug=True) for r in hot)]
+    found = memblock_with_nodes(memory, claims, facts.node_rules, reserved) if claims else None
+    # A refused table leaves one node, whose number bounds nothing.
+    return found or regions_of(memory)
 
 
 def _mirror_counts(facts: ReservationInput) -> bool:
     return facts.rules.mirror == "always" or "mirror" in values(facts.cmdline, "kernelcore")
-
-
-def _hotplug_cleared(memory: Memblock, facts: ReservationInput) -> tuple[Region, ...]:
-    # A node that holds anything reserved cannot go away, so its hotplug marks are dropped and its parts join again.
-    if not facts.hotplug:
-        return memory.regions
-    busy = {r.node for r in memory.regions if memory.reserved.overlapping(r.range)}
-    return _rejoined(replace(r, hotplug=False) if r.node in busy else r for r in memory.regions)
 
 
 def _moves(facts: ReservationInput, spans: list[MemRange]) -> bool:
@@ -230,19 +235,7 @@ def _initrd(memory: Memblock, held: list[Held], was: Held) -> tuple[Memblock, li
 
 
 def _without_nodes(regions: tuple[Region, ...]) -> tuple[Region, ...]:
-    return _rejoined(replace(r, node=None, hotplug=False) for r in regions)
-
-
-def _rejoined(regions: Iterable[Region]) -> tuple[Region, ...]:
-    # Neighbours that are alike are one region.
-    out: list[Region] = []
-    for region in regions:
-        last = out[-1] if out else None
-        if last and last.range.end == region.range.start and replace(last, range=region.range) == region:
-            out[-1] = replace(last, range=MemRange(last.range.start, region.range.end))
-        else:
-            out.append(region)
-    return tuple(out)
+    return merged_regions(replace(r, node=None, hotplug=False) for r in regions)
 
 
 def _scaled(was: Held, memory: Memblock, facts: ReservationInput) -> Held:

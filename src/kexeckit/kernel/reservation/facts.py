@@ -6,6 +6,7 @@ that must exist but is not shown, firmware memory that is reserved but not print
 
 from dataclasses import dataclass, field
 
+from kexeckit.kernel.behaviour.nodes import NodeRules
 from kexeckit.kernel.behaviour.reservation import CrashRules
 from kexeckit.kernel.boot.direct_map import DirectMap
 from kexeckit.kernel.boot.e820 import Table
@@ -91,7 +92,8 @@ class ReservationInput:
         table: The firmware's e820 table, for x86; empty where memory is given as regions.
         changes: Further changes to the table that the source shows, as (start, end): RAM that became reserved (MTRR).
         regions: memblock.memory where no table is given.
-        nodes: (node, range) borders.
+        nodes: (node, range) as the firmware's table or the boot log has them.
+        node_rules: What the kernel makes of them.
         mirrored: Ranges that the firmware mirrors.
         hotplug: Ranges that may be unplugged.
         held: What is taken before.
@@ -115,6 +117,7 @@ class ReservationInput:
     changes: tuple[tuple[int, int], ...] = ()
     regions: tuple[Region, ...] = ()
     nodes: tuple[tuple[int, MemRange], ...] = ()
+    node_rules: NodeRules = field(default_factory=NodeRules)
     mirrored: tuple[MemRange, ...] = ()
     hotplug: tuple[MemRange, ...] = ()
     held: tuple[Held, ...] = ()

@@ -18,6 +18,7 @@ from kexeckit.formats.bootlog.page_size import has_wide_addresses, page_size
 from kexeckit.formats.bootlog.zones import printed_zones
 from kexeckit.formats.cmdline import split_words, values, without
 from kexeckit.formats.memparse import parse_integer
+from kexeckit.kernel.behaviour.nodes import ANY_AMOUNT, NodeRules, node_rules
 from kexeckit.kernel.behaviour.reservation import CrashRules, crash_rules, with_pages
 from kexeckit.kernel.boot.direct_map import DirectMap
 from kexeckit.kernel.boot.e820 import Table, make_table
@@ -98,6 +99,7 @@ def facts_from_log(log: BootLog, asked: Asked) -> ReservationInput:
         changes=_trims(log),
         regions=regions,
         nodes=_node_borders(log, nodes, rules),
+        node_rules=_node_rules(log, arch, version),
         mirrored=tuple(e.range for e in efi_map(log) if e.mirrored),
         hotplug=_hotplug(log),
         held=tuple(held),
@@ -244,6 +246,12 @@ def _node_borders(log: BootLog, nodes: Sequence[NodeRange], rules: CrashRules) -
     if len({n.node for n in nodes}) > 1 and rules.arch in _X86:
         return tuple((n.node, n.range) for n in nodes)
     return ()
+
+
+def _node_rules(log: BootLog, arch: str, version: KernelVersion) -> NodeRules:
+    # What the log prints of nodes leaves out memory that other words bring back; that is no reason to refuse a table.
+    rules = node_rules(arch, version)
+    return rules if srat_of_log(log) else replace(rules, slack=ANY_AMOUNT)
 
 
 def _direct_map(log: BootLog, rules: CrashRules, *, randomised: bool) -> DirectMap | None:

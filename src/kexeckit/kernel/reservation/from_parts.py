@@ -8,6 +8,7 @@ there and what the kernel cannot have put where it is.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from kexeckit.kernel.behaviour.nodes import node_rules
 from kexeckit.kernel.behaviour.reservation import crash_rules
 from kexeckit.kernel.boot.e820 import Table
 from kexeckit.kernel.boot.memblock import Region
@@ -73,6 +74,7 @@ def facts_from_parts(parts: Parts, asked: Asked) -> ReservationInput:
         table=parts.table,
         regions=() if parts.table else tuple(Region(r) for r in parts.memory),
         nodes=parts.nodes,
+        node_rules=node_rules(parts.arch, parts.version),
         hotplug=parts.hotplug,
         node_data=_NODE_DATA if rules.after_numa and x86 else 0,
         limits=Limits(end if start >= 4 * GIB else min(4 * GIB, end), swiotlb_size(cmdline)),
