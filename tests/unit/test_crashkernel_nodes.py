@@ -71,6 +71,13 @@ def test_the_initrd_takes_the_mark_from_its_node() -> None:
     assert regions(replace(marked, held=held)) == apart
 
 
+def test_what_comes_later_takes_no_mark() -> None:
+    """The data of a node is put on it once the marks are settled."""
+    data = Held(mib(1990, 1991), "NODE_DATA(1)", "log", "node-data", 1)
+    found = regions(replace(FACTS, hotplug=(mib(1300, 2048),), held=(data,)))
+    assert found == (Region(mib(1, 1024), 0), Region(mib(1024, 1300), 1), Region(mib(1300, 2048), 1, hotplug=True))
+
+
 def test_marks_without_nodes() -> None:
     """On a machine with one node marks count only until the kernel, which holds the first MiB, takes them away."""
     assert [r.range for r in regions(replace(FACTS, nodes=(), hotplug=(mib(1024, 2048),)))] == [mib(1, 2048)]

@@ -75,16 +75,14 @@ def early_memory(facts: ReservationInput, *, tops: int = 0) -> EarlyMemory:
     if moved:
         facts = _with_node_data_alone(facts)
     held = [h for h in facts.held if h.kind != "cma" and not (moved and h.kind != "fixed")]
-    reserved = RangeSet(h.range for h in held) | RangeSet([_LOW_MEGABYTE] if facts.rules.arch in _X86 else [])
-    # The initrd is held before nodes are set up, also where it is placed anew below.
-    initrd = RangeSet(h.origin or h.range for h in facts.held if h.kind == "initrd")
+    tables = [Held(p, "page tables", "computed") for p in _tables(facts, spans, facts.cmdline)]
+    low = RangeSet([_LOW_MEGABYTE] if facts.rules.arch in _X86 else [])
     memory = Memblock(
-        _regions(facts, spans, reserved | initrd),
-        reserved,
+        _regions(facts, spans, low | _before_nodes([*facts.held, *tables])),
+        RangeSet(h.range for h in held) | low,
         prefer_mirror=bool(facts.mirrored) and _mirror_counts(facts),
         skip_hotplug=has_word(facts.cmdline, "movable_node"),
     )
-    tables = [Held(p, "page tables", "computed") for p in _tables(facts, spans, facts.cmdline)]
     memory, held = memory.reserve(t.range for t in tables), [*held, *tables]
     if facts.rules.arch in _X86 or not facts.rules.sparse_first:
         memory, held = _taken_at_top(memory, held, tops)
@@ -97,6 +95,11 @@ def early_memory(facts: ReservationInput, *, tops: int = 0) -> EarlyMemory:
         memory, held = memory.reserve(h.range for h in areas), [*held, *areas]
     total = memory.end if facts.rules.total_is_span else memory.total
     return EarlyMemory(memory, tuple(held), total, steps, problem)
+
+
+def _before_nodes(held: Iterable[Held]) -> RangeSet:
+    # What is held when nodes are set up: the initrd, too, where it is placed anew; no node's data, which comes after.
+    return RangeSet(h.origin or h.range for h in held if h.kind in ("fixed", "initrd"))
 
 
 def _tables(facts: ReservationInput, spans: list[MemRange], cmdline: str) -> RangeSet:
