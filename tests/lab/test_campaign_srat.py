@@ -7,7 +7,7 @@ from kexeckit.lab.dev.campaign_srat import srat_campaign
 pytestmark = pytest.mark.lab
 
 
-@pytest.mark.parametrize(("suite", "shape", "seed"), [("bullseye", "interleaved", 5), ("trixie", "within", 1)])
+@pytest.mark.parametrize(("suite", "shape", "seed"), [("bullseye", "interleaved", 16), ("trixie", "within", 18)])
 def test_ram_in_holes(suite: str, shape: str, seed: int) -> None:
     """Nodes, zones and reservations of four boots; each of three reservations is asked for in three ways."""
     boots = list(srat_campaign(4, seed, (suite,), (shape,)))
