@@ -80,8 +80,9 @@ low_zones_capped       x86_64 3.18.140 3.19     True
 core_mirror            x86_64 4.5.7    4.6      True     # mm/page_alloc.c, cmdline_parse_kernelcore()
 core_percent           x86_64 4.16.18  4.17     True     # mm/page_alloc.c, cmdline_parse_core()
 arm64_dma              arm64  5.4.300  5.5      'first-gib'
-arm64_dma              arm64  5.10.21  5.10.22  'firmware-bits'
-arm64_dma              arm64  5.10.21  5.11     'firmware-bits'
+arm64_dma              arm64  5.10.21  5.10.22  'firmware-window'
+arm64_dma              arm64  5.10.46  5.10.47  'firmware-bits' # max_zone_phys() without offset
+arm64_dma              arm64  5.10.46  5.11     'firmware-bits'
 mirror_needs_mirror    x86_64 6.5.13   6.6      True
 mirror_off_in_kdump    x86_64 6.6.14   6.6.15   True     # 7ea6ec4c2529, "efi: disable mirror feature ..."
 mirror_off_in_kdump    x86_64 6.7.2    6.7.3    True
@@ -89,7 +90,6 @@ mirror_off_in_kdump    x86_64 6.7.2    6.8      True
 acpi_counts_as_top     x86_64 6.10.14  6.11     True
 movable_base_rounds_up x86_64 6.10.14  6.11     True
 arm64_dma              arm64  6.11.11  6.12     'firmware-limit'
-arm64_clears_hotplug   arm64  6.11.11  6.12     True
 """
 RESERVATION = """
 bottom_up          x86_64      2.6.36   2.6.37   False
@@ -117,7 +117,14 @@ limit_exclusive    arm64       5.4.300  5.5      False
 after_numa         arm64       5.10.21  5.10.22  True     # "arm64: mm: Move reserve_crashkernel() into mem_init()"
 after_numa         arm64       5.10.21  5.11     True
 cma_first          arm64       5.10.21  5.10.22  True
-dma32              arm64       5.10.21  5.10.22  False
+dma32              arm64       5.10.36  5.10.37  False    # arm64_dma32_phys_limit removed
+dma32              arm64       5.10.36  5.11     False
+protected          arm64       5.10.21  5.10.22  False    # crashk_res is known after map_mem()
+protected          arm64       5.10.46  5.10.47  True     # crash_mem_map
+protected          arm64       5.10.46  5.11     True
+early_without_dma  arm64       5.10.109 5.10.110 True
+early_without_dma  arm64       5.15.32  5.15.33  True
+early_without_dma  arm64       5.17.15  5.18     True     # "arm64: Do not defer reserve_crashkernel() ..."
 section            arm64       5.11.22  5.12     0x8000000
 cma_bottom_up      x86_64      5.11.22  5.12     True
 cma_bottom_up      arm64       5.11.22  5.12     True
@@ -147,6 +154,22 @@ cma_own_limit      x86_64      6.19.6   7.0      True
 sparse_first       arm64       6.19.6   7.0      False
 memparse_checked   x86_64      7.1.3    7.2      True
 asks_cma           arm64       7.2.13   7.3      True
+"""
+NODES = """
+lost_stops     x86_64 5.10.23 5.10.24 True     # memmap_init(), "mm/page_alloc.c: refactor initialization ..."
+lost_stops     x86_64 5.11.6  5.11.7  True
+lost_stops     arm64  5.11.6  5.12    True
+slack          x86_64 6.6.69  6.6.70  0x10000000000000000
+slack          x86_64 6.7.12  6.8     0x10000000000000000
+slack          x86_64 6.9.12  6.10    0xfffff
+slack          x86_64 6.6.71  6.6.72  0x100000
+slack          x86_64 6.12.4  6.12.5  0x100000 # booted: 6.12.107
+slack          x86_64 6.12.4  6.13    0x100000
+last_counts    arm64  6.11.11 6.12    False
+clears_hotplug arm64  6.11.11 6.12    True
+slack          arm64  6.11.11 6.12    0x10000000000000000
+slack          arm64  6.12.4  6.12.5  0
+slack          arm64  6.12.4  6.13    0
 """
 # What was so before all of them; only what no test of a prediction would notice at once.
 BEFORE = """
@@ -181,7 +204,6 @@ zones       movable_base_rounds_up   x86_64 False
 zones       low_64k_is_ram           x86_64 False
 zones       low_zones_capped         x86_64 False
 zones       acpi_counts_as_top       x86_64 False
-zones       arm64_clears_hotplug     arm64  False
 reservation kaslr                    x86_64 False
 reservation kaslr                    arm64  False
 reservation kaslr_limit              x86_64 0x40000000
@@ -197,7 +219,7 @@ Row = tuple[str, str, str, str, str, str]
 
 def rows() -> list[Row]:
     """Return the rows, each with its record in front."""
-    texts = {"loading": LOADING, "zones": ZONES, "reservation": RESERVATION}
+    texts = {"loading": LOADING, "zones": ZONES, "nodes": NODES, "reservation": RESERVATION}
     found = []
     for record, text in texts.items():
         for line in text.strip().splitlines():

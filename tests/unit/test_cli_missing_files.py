@@ -9,7 +9,7 @@ from cli_bench import Commands, Ended
 from kexeckit.cli.main import COMMANDS
 from kexeckit.cli.parser import parser_of
 
-FILES = ("F", "FILE", "KERNEL", "DIR", "DIR|TAR|FILE")
+FILES = ("F", "FILE", "KERNEL", "DIR", "DIR|TAR|FILE|-")
 # What a command needs besides, so that it comes to the file; FILE stands for the file itself.
 CASES = {
     "plan kernel": "plan FILE",

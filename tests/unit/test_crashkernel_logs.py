@@ -110,12 +110,13 @@ DMA = ("  DMA      [mem 0x0000000080000000-0x00000000bfffffff]", "  DMA32    emp
     ("version", "zones", "start"),
     [
         ("5.15.0", DMA, 0xAA000000),
-        ("5.15.0", NO_DMA, 0xB0000000),
+        ("5.15.32", NO_DMA, 0xAA000000),
+        ("5.15.33", NO_DMA, 0xB0000000),
         ("6.12.0", NO_DMA, 0xAA000000),
     ],
 )
 def test_arm64_built_without_dma_zones(version: str, zones: tuple[str, ...], start: int) -> None:
-    """Up to 6.3 such a kernel reserves before the CMA area and the struct pages; its zones tell."""
+    """From 5.18 to 6.3 such a kernel reserves before the CMA area and the struct pages; its zones tell."""
     assert shown(predict(arm_log(version, zones))) == [("main", start, 256 * MIB)]
 
 

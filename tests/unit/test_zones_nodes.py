@@ -1,8 +1,10 @@
 """Which node memory is on, from the firmware's affinities."""
 
 from kexeckit.formats.srat import MemoryAffinity
+from kexeckit.kernel.behaviour.nodes import NodeRules, node_rules
 from kexeckit.kernel.boot.memblock import Region
-from kexeckit.kernel.boot.nodes import node_layout, without_kernel_nodes
+from kexeckit.kernel.boot.nodes import memblock_with_nodes, node_layout, without_kernel_nodes
+from kexeckit.machine.version import parse_kernel_version
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 
@@ -84,3 +86,81 @@ def test_the_kernel_takes_marks_from_its_own_nodes() -> None:
     assert found is not None
     cleared = without_kernel_nodes(found, RangeSet((mib(0, 1), mib(10, 11))))
     assert [(r.node, r.hotplug) for r in cleared] == [(0, False), (1, False), (2, True)]
+
+
+def test_the_limit_of_memory_on_no_node() -> None:
+    """Up to 6.12.4 a MiB is too much, from 6.12.5 on it is the most; arm64 takes none."""
+    memory = RangeSet((mib(0, 9),))
+    claims = [affinity(0, 0, 8)]
+    kept = {
+        version: node_layout(memory, claims, node_rules("x86_64", parse_kernel_version(version))) is not None
+        for version in ("5.10", "6.1.176", "6.6.70", "6.6.72", "6.7", "6.8", "6.10", "6.12.4", "6.12.5", "6.13", "7.2")
+    }
+    assert [v for v, found in kept.items() if found] == ["6.6.70", "6.6.72", "6.8", "6.12.5", "6.13", "7.2"]
+    almost = RangeSet((MemRange(0, 9 * MIB + 4096),))
+    assert node_layout(almost, claims, node_rules("x86_64", parse_kernel_version("6.13"))) is None
+    page = RangeSet((MemRange(0, 8 * MIB + 4096),))
+    found = node_layout(page, claims)
+    assert found is not None
+    assert found.lost == RangeSet((MemRange(8 * MIB, 8 * MIB + 4096),))
+    for version, kept_there in (("5.10", False), ("6.11", False), ("6.12.4", True), ("6.12.5", False), ("7.2", False)):
+        rules = node_rules("arm64", parse_kernel_version(version))
+        assert (node_layout(page, claims, rules) is not None) == kept_there, version
+
+
+def test_memory_on_no_node_keeps_its_border() -> None:
+    """It is a region of its own, so nothing is found across it; it is not hot-pluggable."""
+    rest = MemRange(8 * MIB, 8 * MIB + 4096)
+    memory = RangeSet((MemRange(0, 8 * MIB + 4096),))
+    found = memblock_with_nodes(memory, [affinity(0, 0, 8, hotplug=True)], NodeRules())
+    assert found == (Region(mib(0, 8), 0, hotplug=True), Region(rest))
+
+
+def test_memory_on_no_node_stops_newer_kernels() -> None:
+    """memmap_init() looks for the data of a node that is none: 5.12, and what carries that change."""
+    stops = [v for v in ("5.10.23", "5.10.24", "5.11.6", "5.11.7", "5.12", "7.2") if _stops(v)]
+    assert stops == ["5.10.24", "5.11.7", "5.12", "7.2"]
+
+
+def _stops(version: str) -> bool:
+    return node_rules("x86_64", parse_kernel_version(version)).lost_stops
+
+
+def test_arm64_took_ranges_as_they_come() -> None:
+    """Until 6.12 a later range takes its addresses from an earlier one, and a hole is no node's."""
+    memory = RangeSet((mib(0, 16),))
+    old, new = (node_rules("arm64", parse_kernel_version(v)) for v in ("6.11", "6.12"))
+    over = [affinity(0, 0, 16, hotplug=True), affinity(1, 4, 8)]
+    expected = (Region(mib(0, 4), 0, hotplug=True), Region(mib(4, 8), 1, hotplug=True))
+    found = memblock_with_nodes(memory, over, old, RangeSet((mib(0, 1),)))
+    assert found == (*expected, Region(mib(8, 16), 0, hotplug=True))
+    assert memblock_with_nodes(memory, over, new) is None
+    hole = [affinity(0, 0, 4), affinity(0, 8, 16)]
+    assert memblock_with_nodes(memory, hole, old) is None
+    assert memblock_with_nodes(memory, hole, new) == (Region(mib(0, 16), 0),)
+
+
+def test_a_cleared_mark_joins_regions() -> None:
+    """What differed in the mark alone is one region once the kernel has taken the mark away."""
+    claims = [affinity(0, 0, 8), affinity(0, 8, 16, hotplug=True)]
+    memory = RangeSet((mib(0, 16),))
+    assert memblock_with_nodes(memory, claims, NodeRules(), RangeSet((mib(0, 1),))) == (Region(mib(0, 16), 0),)
+    assert len(memblock_with_nodes(memory, claims, NodeRules()) or ()) == 2
+    assert len(memblock_with_nodes(memory, claims, NodeRules(clears_hotplug=False), RangeSet((mib(0, 1),))) or ()) == 2
+
+
+def test_a_range_without_memory_keeps_no_hole_open() -> None:
+    """The kernel drops it before it joins the others, and it cannot overlap with one, either."""
+    memory = RangeSet((mib(0, 12), mib(16, 32)))
+    for empty in (affinity(1, 12, 16), affinity(1, 13, 15), affinity(1, 32, 64)):
+        found = memblock_with_nodes(memory, [affinity(0, 0, 8), empty, affinity(0, 24, 40)], NodeRules())
+        assert found == (Region(mib(0, 12), 0), Region(mib(16, 32), 0)), empty
+
+
+def test_what_lies_beyond_memory_takes_no_mark() -> None:
+    """Ranges are cut where memory ends, so what is reserved behind it is on no node."""
+    claims = [affinity(0, 0, 8), affinity(1, 8, 64, hotplug=True)]
+    memory = RangeSet((mib(2, 16),))
+    kept = (Region(mib(2, 8), 0), Region(mib(8, 16), 1, hotplug=True))
+    for reserved, expected in ((mib(20, 21), kept), (mib(15, 21), (kept[0], Region(mib(8, 16), 1)))):
+        assert memblock_with_nodes(memory, claims, NodeRules(), RangeSet((reserved,))) == expected

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from kexeckit.kernel.behaviour.catalogue import FieldHistory
 
 
+UNUSED = ("root", "arch", "kernel_version")
+
+
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's own arguments."""
     parser.add_argument("what", metavar="WHAT", help='a field, or "behaviours"')

@@ -96,6 +96,7 @@ def format_srat(
     memory: Iterable[tuple[int, MemRange, bool]],
     processors: Iterable[tuple[int, int]] = (),
     name: OemName = OWN_NAME,
+    empty: Iterable[tuple[int, int]] = (),
 ) -> bytes:
     """Build a table, e.g. for a guest that is to have another memory layout than its emulator can make.
 
@@ -103,6 +104,7 @@ def format_srat(
         memory: Proximity domain, range and whether it is hot-pluggable, each.
         processors: APIC id and proximity domain, each.
         name: Who made it.
+        empty: Proximity domain and address of memory entries of length 0, which come last.
     """
     body = b"".join(
         struct.pack("<BBBBIB3BI", 0, 16, domain & 0xFF, apic, 1, 0, *(domain >> 8).to_bytes(3, "little"), 0)
@@ -111,6 +113,8 @@ def format_srat(
     for domain, span, hotplug in memory:
         flags = _ENABLED | (_HOTPLUG if hotplug else 0)
         body += _MEMORY.pack(1, 40, domain, 0, span.start, span.size, 0, flags, 0)
+    for domain, address in empty:
+        body += _MEMORY.pack(1, 40, domain, 0, address, 0, 0, _ENABLED, 0)
     head = struct.pack(
         "<4sIBB6s8sI4sII8x", b"SRAT", _HEADER + len(body), 3, 0, name.oem, name.table, name.revision, b"KXKT", 1, 1
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from kexeckit.kernel.behaviour.fields import own_fields
 from kexeckit.kernel.behaviour.floors import floors_below
 from kexeckit.kernel.behaviour.loading import KernelBehaviour, behaviour_of
+from kexeckit.kernel.behaviour.nodes import NodeRules, node_rules
 from kexeckit.kernel.behaviour.reservation import CrashRules, crash_rules
 from kexeckit.kernel.behaviour.zones import ZoneBehaviour, zone_behaviour_of
 from kexeckit.machine.version import NEWEST, KernelVersion, Release
@@ -27,6 +28,7 @@ class Behaviours:
         loading: What it does when it loads an image.
         zones: What it does with zones.
         reservation: What it does with ``crashkernel=``.
+        nodes: What it makes of the firmware's nodes.
         stated: Names of the fields that the user stated, sorted.
         assumed: What was assumed, as a sentence, or None where the version was known.
         below: Subjects that are not modelled for this kernel, with the reason.
@@ -37,6 +39,7 @@ class Behaviours:
     loading: KernelBehaviour
     zones: ZoneBehaviour
     reservation: CrashRules
+    nodes: NodeRules
     stated: tuple[str, ...] = ()
     assumed: str | None = None
     below: tuple[tuple[str, str], ...] = ()
@@ -75,6 +78,7 @@ def select_behaviours(arch: str, release: Release | None, stated: Mapping[str, o
         behaviour_of(version, arch=arch, stated=own_fields(KernelBehaviour, known)),
         zone_behaviour_of(version, arch=arch, stated=own_fields(ZoneBehaviour, known)),
         crash_rules(arch, version, stated=own_fields(CrashRules, known)),
+        node_rules(arch, version, stated=own_fields(NodeRules, known)),
         tuple(sorted(known)),
         None if release else ASSUMED,
         tuple(floors_below(arch, version)),

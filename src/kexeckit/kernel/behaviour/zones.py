@@ -14,6 +14,7 @@ from kexeckit.machine.version import KernelVersion
 
 ARM64_NO_DMA = "none"
 ARM64_FIRST_GIB = "first-gib"
+ARM64_FIRMWARE_WINDOW = "firmware-window"
 ARM64_FIRMWARE_BITS = "firmware-bits"
 ARM64_FIRMWARE_LIMIT = "firmware-limit"
 
@@ -27,14 +28,14 @@ class ZoneBehaviour:
         acpi_counts_as_top: x86 counts ACPI tables, too, when it looks for the top of memory.
         low_zones_capped: ZONE_DMA and ZONE_DMA32 of x86 end at the top of memory where that is lower than their limit.
         arm64_dma: How arm64 limits ZONE_DMA: ``none`` (there is no such zone), ``first-gib`` (the first GiB of the
-            aligned window that memory begins in), ``firmware-bits`` (4 GiB, or a power of two that the device tree or
-            the IORT asks for), ``firmware-limit`` (the same without rounding to a power of two).
+            aligned window that memory begins in), ``firmware-window`` (the same with 4 GiB, or a power
+            of two that the device tree or the IORT asks for), ``firmware-bits`` (that much without the window),
+            ``firmware-limit`` (the same without rounding to a power of two).
         core_mirror: The kernel knows kernelcore=mirror; before, the word reads as a size of 0.
         core_percent: The kernel knows percentages in kernelcore= and movablecore=; before, 30% reads as 30 bytes.
         mirror_needs_mirror: kernelcore=mirror is ignored on a machine without mirrored memory.
         mirror_off_in_kdump: kernelcore=mirror is ignored in a kernel that runs after a crash.
         movable_base_rounds_up: The base of a region is rounded up, not down, to a page before it is compared.
-        arm64_clears_hotplug: arm64 takes the hotplug mark from nodes on which the kernel has reserved memory.
     """
 
     low_64k_is_ram: bool = False
@@ -46,7 +47,6 @@ class ZoneBehaviour:
     mirror_needs_mirror: bool = False
     mirror_off_in_kdump: bool = False
     movable_base_rounds_up: bool = False
-    arm64_clears_hotplug: bool = False
 
 
 _X86 = ("x86_64", "i386")
@@ -59,14 +59,15 @@ CHANGES = (
     Change((4, 6, 0), {"core_mirror": True}, "mm/page_alloc.c cmdline_parse_kernelcore()", "read"),
     Change((4, 17, 0), {"core_percent": True}, "mm/page_alloc.c cmdline_parse_core()", "read"),
     Change((5, 5, 0), {"arm64_dma": ARM64_FIRST_GIB}, _SIZES, "read", _ARM64),
-    Change((5, 11, 0), {"arm64_dma": ARM64_FIRMWARE_BITS}, f"{_SIZES}, max_zone_phys()", "booted", _ARM64,
+    Change((5, 11, 0), {"arm64_dma": ARM64_FIRMWARE_WINDOW}, f"{_SIZES}, zone_dma_bits", "read", _ARM64,
            backports=((5, 10, 22),)),
+    Change((5, 11, 0), {"arm64_dma": ARM64_FIRMWARE_BITS}, f"{_SIZES}, max_zone_phys() without offset", "booted",
+           _ARM64, backports=((5, 10, 47),)),
     Change((6, 6, 0), {"mirror_needs_mirror": True}, _MOVABLE, "booted"),
     Change((6, 8, 0), {"mirror_off_in_kdump": True}, _MOVABLE, "read", backports=((6, 6, 15), (6, 7, 3))),
     Change((6, 11, 0), {"acpi_counts_as_top": True}, "arch/x86/kernel/e820.c e820__end_of_ram_pfn()", "read", _X86),
     Change((6, 11, 0), {"movable_base_rounds_up": True}, _MOVABLE, "read"),
     Change((6, 12, 0), {"arm64_dma": ARM64_FIRMWARE_LIMIT}, _SIZES, "booted", _ARM64),
-    Change((6, 12, 0), {"arm64_clears_hotplug": True}, "mm/numa_memblks.c numa_register_meminfo()", "read", _ARM64),
 )  # fmt: skip
 """Mainline's changes, in order of release."""
 

@@ -30,7 +30,7 @@ from kexeckit.kernel.boot.e820 import (
 )
 from kexeckit.kernel.boot.held import PLACED, Held
 from kexeckit.kernel.boot.memblock import Memblock, Region, marked, regions_of
-from kexeckit.kernel.boot.nodes import node_layout
+from kexeckit.kernel.boot.nodes import memblock_with_nodes, merged_regions
 from kexeckit.kernel.boot.sections import with_struct_pages
 from kexeckit.kernel.reservation.cma import with_cma
 from kexeckit.kernel.reservation.facts import ReservationInput
@@ -72,19 +72,18 @@ def early_memory(facts: ReservationInput, *, tops: int = 0) -> EarlyMemory:
         tops: Bytes of small allocations to assume at the top of memory.
     """
     spans, steps, problem = _memory(facts, facts.cmdline)
-    regions = _regions(facts, spans)
     moved = facts.cmdline != facts.seen_cmdline and _moves(facts, spans)
     if moved:
         facts = _with_node_data_alone(facts)
     held = [h for h in facts.held if h.by is not Taker.CMA and not (moved and h.by in PLACED)]
+    tables = [Held(p, Taker.PAGE_TABLES, "page tables", "computed") for p in _tables(facts, spans, facts.cmdline)]
+    low = RangeSet([_LOW_MEGABYTE] if facts.rules.arch in _X86 else [])
     memory = Memblock(
-        regions,
-        RangeSet(h.range for h in held) | RangeSet([_LOW_MEGABYTE] if facts.rules.arch in _X86 else []),
+        _regions(facts, spans, low | _before_nodes([*facts.held, *tables])),
+        RangeSet(h.range for h in held) | low,
         prefer_mirror=bool(facts.mirrored) and _mirror_counts(facts),
         skip_hotplug=has_word(facts.cmdline, "movable_node"),
     )
-    memory = replace(memory, regions=_hotplug_cleared(memory))
-    tables = [Held(p, Taker.PAGE_TABLES, "page tables", "computed") for p in _tables(facts, spans, facts.cmdline)]
     memory, held = memory.reserve(t.range for t in tables), [*held, *tables]
     if facts.rules.arch in _X86 or not facts.rules.sparse_first:
         memory, held = _taken_at_top(memory, held, tops)
@@ -97,6 +96,11 @@ def early_memory(facts: ReservationInput, *, tops: int = 0) -> EarlyMemory:
         memory, held = memory.reserve(h.range for h in areas), [*held, *areas]
     total = memory.end if facts.rules.total_is_span else memory.total
     return EarlyMemory(memory, tuple(held), total, steps, problem)
+
+
+def _before_nodes(held: Iterable[Held]) -> RangeSet:
+    # What is held when nodes are set up: the initrd, too, where it is placed anew; no node's data, which comes after.
+    return RangeSet(h.origin or h.range for h in held if h.by not in (Taker.NODE_DATA, Taker.CMA))
 
 
 def _tables(facts: ReservationInput, spans: list[MemRange], cmdline: str) -> RangeSet:
@@ -155,37 +159,26 @@ def _limited(spans: list[MemRange], cmdline: str, facts: ReservationInput) -> li
     return list(RangeSet(out) & RangeSet(spans))
 
 
-def _regions(facts: ReservationInput, spans: list[MemRange]) -> tuple[Region, ...]:
+def _regions(facts: ReservationInput, spans: list[MemRange], reserved: RangeSet) -> tuple[Region, ...]:
     if facts.regions and not facts.table:
         kept = RangeSet(spans)
         # Touching regions stay apart: their border means something (a node, or memory that is not mapped).
         regions = tuple(replace(r, range=part) for r in facts.regions for part in RangeSet((r.range,)) & kept)
         return regions if facts.rules.after_numa else _without_nodes(regions)
-    regions = _on_nodes(facts, spans) if facts.rules.after_numa else regions_of(spans)
+    regions = _on_nodes(facts, RangeSet(spans), reserved) if facts.rules.after_numa else regions_of(spans)
     return marked(regions, facts.mirrored, "mirror") if facts.mirrored and _mirror_counts(facts) else regions
 
 
-def _on_nodes(facts: ReservationInput, spans: list[MemRange]) -> tuple[Region, ...]:
+def _on_nodes(facts: ReservationInput, memory: RangeSet, reserved: RangeSet) -> tuple[Region, ...]:
     # Borders are those of the nodes as the kernel joins them, not of the firmware's entries.
-    layout = node_layout(RangeSet(spans), facts.affinities) if facts.affinities else None
-    if not layout:
-        return regions_of(spans)
-    if len({b.nid for b in layout.blocks}) > 1:
-        rest = RangeSet(spans) - RangeSet(r.range for r in layout.regions)
-        return tuple(sorted((*layout.regions, *(Region(r) for r in rest)), key=lambda r: r.range))
-    return marked(regions_of(spans), (a.range for a in facts.affinities if a.hotplug), "hotplug")
+    claims = facts.affinities
+    found = memblock_with_nodes(memory, claims, facts.node_rules, reserved) if claims else None
+    # A refused table leaves one node, and the number of an only node bounds nothing.
+    return found if found and len({(r.node, r.hotplug) for r in found}) > 1 else regions_of(memory)
 
 
 def _mirror_counts(facts: ReservationInput) -> bool:
     return facts.rules.mirror == "always" or "mirror" in values(facts.cmdline, "kernelcore")
-
-
-def _hotplug_cleared(memory: Memblock) -> tuple[Region, ...]:
-    # A node that holds anything reserved cannot go away, so its hotplug marks are dropped and its parts join again.
-    if not any(r.hotplug for r in memory.regions):
-        return memory.regions
-    busy = {r.node for r in memory.regions if memory.reserved.overlapping(r.range)}
-    return _rejoined(replace(r, hotplug=False) if r.node in busy else r for r in memory.regions)
 
 
 def _moves(facts: ReservationInput, spans: list[MemRange]) -> bool:
@@ -242,19 +235,7 @@ def _initrd(memory: Memblock, held: list[Held], was: Held) -> tuple[Memblock, li
 
 
 def _without_nodes(regions: tuple[Region, ...]) -> tuple[Region, ...]:
-    return _rejoined(replace(r, node=None, hotplug=False) for r in regions)
-
-
-def _rejoined(regions: Iterable[Region]) -> tuple[Region, ...]:
-    # Neighbours that are alike are one region.
-    out: list[Region] = []
-    for region in regions:
-        last = out[-1] if out else None
-        if last and last.range.end == region.range.start and replace(last, range=region.range) == region:
-            out[-1] = replace(last, range=MemRange(last.range.start, region.range.end))
-        else:
-            out.append(region)
-    return tuple(out)
+    return merged_regions(replace(r, node=None, hotplug=False) for r in regions)
 
 
 def _scaled(was: Held, memory: Memblock, facts: ReservationInput) -> Held:

@@ -7,6 +7,7 @@ that must exist but is not shown, firmware memory that is reserved but not print
 from dataclasses import dataclass, field
 
 from kexeckit.formats.srat import MemoryAffinity
+from kexeckit.kernel.behaviour.nodes import NodeRules
 from kexeckit.kernel.behaviour.reservation import CrashRules
 from kexeckit.kernel.boot.direct_map import DirectMap
 from kexeckit.kernel.boot.e820 import Table
@@ -71,6 +72,7 @@ class ReservationInput:
         changes: Further changes to the table that the source shows, as (start, end): RAM that became reserved (MTRR).
         regions: memblock.memory where no table is given.
         affinities: Which addresses are on which node, and which of them may be unplugged.
+        node_rules: What the kernel makes of them.
         mirrored: Ranges that the firmware mirrors.
         held: What is taken before.
         late: Ranges that firmware gave out last; what lies below the lowest of them is free of firmware's doings.
@@ -96,6 +98,7 @@ class ReservationInput:
     changes: tuple[tuple[int, int], ...] = ()
     regions: tuple[Region, ...] = ()
     affinities: tuple[MemoryAffinity, ...] = ()
+    node_rules: NodeRules = field(default_factory=NodeRules)
     mirrored: tuple[MemRange, ...] = ()
     held: tuple[Held, ...] = ()
     late: tuple[MemRange, ...] = ()

@@ -11,7 +11,7 @@ from kexeckit.kernel.behaviour.behaviours import Behaviours
 from kexeckit.kernel.behaviour.floors import RESERVATION
 from kexeckit.kernel.behaviour.of_machine import behaviours_of
 from kexeckit.kernel.behaviour.reservation import CrashRules, seen_in_source, with_pages
-from kexeckit.kernel.boot.affinities import affinities_at_boot
+from kexeckit.kernel.boot.affinities import affinities_at_boot, node_rules_of
 from kexeckit.kernel.boot.direct_map import DirectMap
 from kexeckit.kernel.boot.e820 import Table, make_table
 from kexeckit.kernel.boot.held import Held
@@ -78,7 +78,8 @@ def reservation_input(
         table=table,
         changes=_changes(machine),
         regions=regions,
-        affinities=affinities_at_boot(machine, _ram(table, regions), cmdline) if arch in X86 else (),
+        affinities=affinities_at_boot(machine, _ram(table, regions), cmdline, kernel.nodes) if arch in X86 else (),
+        node_rules=node_rules_of(machine, kernel.nodes),
         mirrored=tuple(machine.efi.mirrored.value) if machine.efi.mirrored else (),
         held=tuple(held),
         late=late_of(held),

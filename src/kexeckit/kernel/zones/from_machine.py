@@ -12,8 +12,13 @@ from kexeckit.formats.cmdline import values, with_words
 from kexeckit.kernel.behaviour.behaviours import Behaviours
 from kexeckit.kernel.behaviour.floors import ZONES
 from kexeckit.kernel.behaviour.of_machine import behaviours_of
-from kexeckit.kernel.behaviour.zones import ARM64_FIRMWARE_BITS, ARM64_FIRMWARE_LIMIT, ZoneBehaviour
-from kexeckit.kernel.boot.affinities import affinities_at_boot
+from kexeckit.kernel.behaviour.zones import (
+    ARM64_FIRMWARE_BITS,
+    ARM64_FIRMWARE_LIMIT,
+    ARM64_FIRMWARE_WINDOW,
+    ZoneBehaviour,
+)
+from kexeckit.kernel.boot.affinities import affinities_at_boot, node_rules_of
 from kexeckit.kernel.boot.memblock import Region
 from kexeckit.kernel.boot.memory import BootMemory, memory_at_boot
 from kexeckit.kernel.boot.nodes import NodeBlock, NodeLayout, node_layout, numa_switched_off, without_kernel_nodes
@@ -27,6 +32,7 @@ from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import EMPTY, RangeSet
 from kexeckit.memory.units import GIB, MIB
 
+_LOST = "mm/mm_init.c memmap_init()"
 _FIRMWARE_LIMIT = "drivers/of/address.c of_dma_get_max_cpu_address(), drivers/acpi/arm64/iort.c"
 _EFI_ARCHES = ("x86_64", "i386", "arm64", "riscv64", "loongarch64")
 _NO_NODES = "no source shows nodes: all memory is taken for node 0"
@@ -69,7 +75,7 @@ def zone_question(machine: Machine, words: Sequence[str] = (), behaviours: Behav
     kernel = behaviours or behaviours_of(machine)
     behaviour = kernel.zones
     cmdline = with_words(machine.cmdline, words)
-    asking = _Asking(machine, cmdline, behaviour)
+    asking = _Asking(machine, cmdline, kernel)
     asking.reasons += [Reason("kernel", text) for text in kernel.said(behaviour)]
     made = asking.machine()
     idle = tuple(Reason("words", f"{word} has no effect on zones") for word in idle_words(list(words)))
@@ -84,10 +90,11 @@ def zone_question(machine: Machine, words: Sequence[str] = (), behaviours: Behav
 class _Asking:
     # One machine and one command line; reasons and assumptions are collected on the way.
 
-    def __init__(self, machine: Machine, cmdline: str, behaviour: ZoneBehaviour) -> None:
+    def __init__(self, machine: Machine, cmdline: str, kernel: Behaviours) -> None:
         self.known = machine
         self.cmdline = cmdline
-        self.behaviour = behaviour
+        self.behaviour = kernel.zones
+        self.rules = node_rules_of(machine, kernel.nodes)
         self.reasons: list[Reason] = []
         self.assumed: list[str] = []
 
@@ -99,7 +106,8 @@ class _Asking:
         layout = self._layout(boot.memory)
         mirrored = self.known.efi.mirrored.value if self.known.efi.mirrored else EMPTY
         whole = self.known.efi.mirror_whole
-        regions = with_mirror(without_kernel_nodes(layout, self._reserved()), mirrored)
+        cleared = without_kernel_nodes(layout, self._reserved()) if self.rules.clears_hotplug else layout.regions
+        regions = with_mirror(cleared, mirrored)
         return ZoneMachine(
             facts=self._facts(regions, boot.top),
             regions=regions,
@@ -125,15 +133,18 @@ class _Asking:
             return one
         if any(v.startswith("fake=") for v in values(self.cmdline, "numa")):
             self._say("nodes", "numa=fake is not predicted: the nodes of the source are shown")
-        affinities = affinities_at_boot(self.known, memory, self.cmdline)
+        affinities = affinities_at_boot(self.known, memory, self.cmdline, self.rules)
         if not affinities:
             nodes = self.known.nodes
             if not (nodes.srat or nodes.blocks or nodes.refused or self.known.memory.ranges):
                 self.assumed.append(_NO_NODES)
             return one
-        found = node_layout(memory, affinities)
+        found = node_layout(memory, affinities, self.rules)
         if not found:
             self._say("nodes", "the kernel refuses the affinities: they leave out memory or put it on two nodes")
+        elif found.lost and self.rules.lost_stops:
+            first = next(iter(found.lost))
+            self._say("nodes", f"{first} and maybe more memory is on no node: the kernel dies of that at boot", _LOST)
         return found or one
 
     def _say(self, about: str, text: str, source: str = "") -> None:
@@ -181,7 +192,7 @@ class _Asking:
         known = self.known
         if known.memory.dma_limit:
             return known.memory.dma_limit.value
-        by_firmware = self.behaviour.arm64_dma in (ARM64_FIRMWARE_BITS, ARM64_FIRMWARE_LIMIT)
+        by_firmware = self.behaviour.arm64_dma in (ARM64_FIRMWARE_WINDOW, ARM64_FIRMWARE_BITS, ARM64_FIRMWARE_LIMIT)
         if known.arch != "arm64" or not by_firmware or known.kind == "described":
             return None
         printed = known.observed.zones.value if known.observed.zones else ()

@@ -12,7 +12,13 @@ Source: arch/*/mm/init.c, zone_sizes_init() (arch_zone_limits_init() from 7.0); 
 
 from dataclasses import dataclass
 
-from kexeckit.kernel.behaviour.zones import ARM64_FIRMWARE_BITS, ARM64_FIRST_GIB, ARM64_NO_DMA, ZoneBehaviour
+from kexeckit.kernel.behaviour.zones import (
+    ARM64_FIRMWARE_BITS,
+    ARM64_FIRMWARE_WINDOW,
+    ARM64_FIRST_GIB,
+    ARM64_NO_DMA,
+    ZoneBehaviour,
+)
 from kexeckit.memory.units import GIB, MIB, align_down
 
 DMA, DMA32, NORMAL, HIGHMEM, MOVABLE = "DMA", "DMA32", "Normal", "HighMem", "Movable"
@@ -109,7 +115,7 @@ def _arm64(facts: ArchFacts, behaviour: ZoneBehaviour) -> list[tuple[str, int]]:
 
 
 def _arm64_dma32(facts: ArchFacts, behaviour: ZoneBehaviour) -> int:
-    if behaviour.arm64_dma in (ARM64_NO_DMA, ARM64_FIRST_GIB):
+    if behaviour.arm64_dma in (ARM64_NO_DMA, ARM64_FIRST_GIB, ARM64_FIRMWARE_WINDOW):
         return _window(facts, 32)
     if behaviour.arm64_dma == ARM64_FIRMWARE_BITS:
         return _bits_limit(facts, _U32_MAX)
@@ -120,6 +126,8 @@ def _arm64_dma(facts: ArchFacts, behaviour: ZoneBehaviour) -> int:
     if behaviour.arm64_dma == ARM64_FIRST_GIB:
         return _window(facts, 30)
     limit = (1 << 64) - 1 if facts.dma_limit is None else facts.dma_limit
+    if behaviour.arm64_dma == ARM64_FIRMWARE_WINDOW:
+        return _window(facts, min(32, limit.bit_length()))
     if behaviour.arm64_dma == ARM64_FIRMWARE_BITS:
         # fls64() of the limit, never more than 32 bits.
         return _bits_limit(facts, (1 << min(32, limit.bit_length())) - 1)

@@ -28,7 +28,7 @@ from kexeckit.memory.units import MIB
 from kexeckit.system.machine import read_machine
 from kexeckit.system.sysroot import DirectoryRoot, FileRoot, SingleFile, Sysroot
 
-__all__ = ["CrashBoot", "CrashCampaign", "CrashCase", "boot_crash_case", "crash_campaign"]
+__all__ = ["CrashBoot", "CrashCampaign", "CrashCase", "boot_crash_case", "crash_campaign", "crash_predictions"]
 
 Regions = tuple[tuple[int, int], ...]
 
@@ -128,7 +128,7 @@ class CrashCampaign(Campaign[CrashCase, GuestReport | None, CrashBoot]):
         report = boot_crash_case(case)
         tree = parse_iomem(report.text("iomem"), "the guest's iomem")
         observed = tuple((r.start, r.size) for r in tree.crash_regions())
-        predicted = list(_predictions(case.machine, report, case.words, shared, observed))
+        predicted = list(crash_predictions(case.machine.arch, report, case.words, shared, observed))
         wrong = tuple((name, text) for name, verdict, text in predicted if verdict == "differs")
         return replace(
             self.blank(case),
@@ -178,10 +178,21 @@ def boot_crash_case(case: CrashCase) -> GuestReport:
     return _run(case.suite, case.machine, case.words)
 
 
-def _predictions(
-    machine: CrashMachineCase, report: GuestReport, words: tuple[str, ...], plain: GuestReport | None, seen: Regions
+def crash_predictions(
+    arch: str, report: GuestReport, words: tuple[str, ...], plain: GuestReport | None, seen: Regions
 ) -> Iterator[tuple[str, str, str]]:
-    # (source, verdict, predicted) of each prediction.
+    """Predict a boot's reservation from its own capture and log, and from the log of a boot without words.
+
+    Args:
+        arch: ``x86_64`` or ``arm64``.
+        report: The boot.
+        words: Its words.
+        plain: The boot without words, or None to predict from the capture alone.
+        seen: (start, size) of the regions that the boot has, lowest first.
+
+    Yields:
+        The source's name, ``equal``, ``open`` or ``differs``, and what was predicted.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "proc").mkdir()
@@ -193,11 +204,11 @@ def _predictions(
                 at = folder / "sys/kernel/debug/memblock" / part
                 at.parent.mkdir(parents=True, exist_ok=True)
                 at.write_bytes(report.data(f"memblock_{part}"))
-        yield "own capture", *_predicted(DirectoryRoot(name), (), machine.arch, seen)
+        yield "own capture", *_predicted(DirectoryRoot(name), (), arch, seen)
     if plain is None:
         return
-    yield "own log", *_predicted(_file(report), (), machine.arch, seen)
-    yield "log without words", *_predicted(_file(plain), words, machine.arch, seen)
+    yield "own log", *_predicted(_file(report), (), arch, seen)
+    yield "log without words", *_predicted(_file(plain), words, arch, seen)
 
 
 def _file(report: GuestReport) -> FileRoot:
