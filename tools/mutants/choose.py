@@ -1,0 +1,84 @@
+"""Which tests are run against a mutant."""
+
+import ast
+from collections import defaultdict
+from functools import cache
+
+from mutants.operators import Mutant
+from mutants.reach import PACKAGE, Reach
+
+# Tests up to this many seconds in all, as recorded, are run; the fastest first.
+BUDGET = 8.0
+AT_MOST = 500
+
+
+class Choice:
+    """Chooses tests by what they reach."""
+
+    def __init__(self, reach: Reach, names: dict[str, dict[str, set[int]]]) -> None:
+        self._reach = reach
+        self._names = names
+
+    def runs_at_import(self, mutant: Mutant) -> bool:
+        """Say whether a mutant has to be there before the package is imported."""
+        lines = self._reach.at_import.get(mutant.path, set())
+        return mutant.outer is None or any(n in lines for n in range(mutant.lines[0], mutant.lines[1] + 1))
+
+    def tests(self, mutant: Mutant) -> list[str]:
+        """Return the tests that reach a mutant, the likeliest and fastest first."""
+        found = self._at(mutant.path, range(mutant.lines[0], mutant.lines[1] + 1))
+        if not found and mutant.outer is None:
+            found = self._by_names(mutant) or self._at(mutant.path, self._reach.tests.get(mutant.path, {}))
+        own = {f"test_{mutant.path.split('/')[-1]}", f"test_{mutant.path.replace('/', '_')}"}
+        order = sorted(found, key=lambda t: (t.split("::")[0].split("/")[-1] not in own, self._reach.seconds[t], t))
+        kept, spent = [], 0.0
+        for test in order[:AT_MOST]:
+            spent += self._reach.seconds[test]
+            if kept and spent > BUDGET:
+                break
+            kept.append(test)
+        return kept
+
+    def _at(self, path: str, lines: range | dict[int, set[str]]) -> set[str]:
+        rows = self._reach.tests.get(path, {})
+        return {test for number in lines for test in rows.get(number, ())}
+
+    def _by_names(self, mutant: Mutant) -> set[str]:
+        # A constant: whoever reads it, also through other constants.
+        wanted, done = list(mutant.names[-1:]), set()
+        found: set[str] = set()
+        while wanted and len(done) < 12:
+            name = wanted.pop()
+            done.add(name)
+            for path, lines in self._names.get(name, {}).items():
+                found |= self._at(path, dict.fromkeys(lines, set()))
+            wanted += [n for n in _made_from(name) if n not in done]
+        return found
+
+
+def readers(paths: list[str]) -> dict[str, dict[str, set[int]]]:
+    """Return by name, plain or behind a dot, the files and lines that read it."""
+    found: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+    for path in paths:
+        for node in ast.walk(ast.parse((PACKAGE / path).read_text("utf-8"))):
+            if isinstance(node, ast.Name | ast.Attribute):
+                found[node.id if isinstance(node, ast.Name) else node.attr][path].add(node.lineno)
+    return found
+
+
+@cache
+def _assignments() -> dict[str, set[str]]:
+    # Names at module level, by those that they are made from.
+    found: dict[str, set[str]] = defaultdict(set)
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value:
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                made = {t.id for t in targets if isinstance(t, ast.Name)}
+                for name in (n.id for n in ast.walk(node.value) if isinstance(n, ast.Name)):
+                    found[name] |= made
+    return found
+
+
+def _made_from(name: str) -> set[str]:
+    return _assignments().get(name, set())
