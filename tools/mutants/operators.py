@@ -84,7 +84,9 @@ def mutants(path: str, text: str) -> list[Mutant]:
             what = f"{_short(node)} -> {_short(new)}"
             number = count[function, operator]
             found.append(
-                Mutant(path, function, operator, number, what, around.lines, around.outer, around.reached, step, variant)
+                Mutant(
+                    path, function, operator, number, what, around.lines, around.outer, around.reached, step, variant
+                )
             )
     return found
 
@@ -185,7 +187,9 @@ def _changes(node: ast.AST, around: _Around) -> Iterator[tuple[str, ast.AST]]:
         case ast.Return(value=ast.expr() as value):
             if not (isinstance(value, ast.Constant) and value.value is None):
                 yield "return", _with(node, value=ast.Constant(None))
-        case ast.Tuple(elts=elements, ctx=ast.Load()) | ast.Set(elts=elements) | ast.List(elts=elements, ctx=ast.Load()):
+        case (
+            ast.Tuple(elts=elements, ctx=ast.Load()) | ast.Set(elts=elements) | ast.List(elts=elements, ctx=ast.Load())
+        ):
             if len(elements) > 1 and all(isinstance(e, ast.Constant) for e in elements):
                 for at in range(len(elements)):
                     yield "drop", _with(node, elts=elements[:at] + elements[at + 1 :])
@@ -194,7 +198,9 @@ def _changes(node: ast.AST, around: _Around) -> Iterator[tuple[str, ast.AST]]:
 def _of_text(node: ast.AST) -> bool:
     # Joining texts and types is no arithmetic.
     sides = (getattr(node, "left", None), getattr(node, "right", None), getattr(node, "value", None))
-    return any(isinstance(s, ast.JoinedStr) or (isinstance(s, ast.Constant) and isinstance(s.value, str | None)) for s in sides)
+    return any(
+        isinstance(s, ast.JoinedStr) or (isinstance(s, ast.Constant) and isinstance(s.value, str | None)) for s in sides
+    )
 
 
 def _with(node: ast.AST, **fields: object) -> ast.AST:

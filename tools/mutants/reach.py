@@ -126,7 +126,9 @@ def record(cache: Path) -> None:
     sources = _digest(sorted((ROOT / "src").rglob("*.py")) + sorted((ROOT / "tests").glob("*.py")))
     if old.get("sources") != sources:
         old = {"sources": sources, "files": {}, "tests": {}}
-    files = {str(f.relative_to(ROOT)): _digest([f]) for d in FOLDERS for f in sorted((ROOT / "tests" / d).glob("test_*.py"))}
+    files = {
+        str(f.relative_to(ROOT)): _digest([f]) for d in FOLDERS for f in sorted((ROOT / "tests" / d).glob("test_*.py"))
+    }
     changed = [name for name, digest in files.items() if old["files"].get(name) != digest]
     if not changed and "at_import" in old:
         return

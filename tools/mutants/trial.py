@@ -1,6 +1,5 @@
 """One trial: the chosen tests against one mutant, in a process of its own that is ended when it takes too long."""
 
-
 import functools
 import gc
 import importlib.util
@@ -175,5 +174,3 @@ def _replace(mutant: Mutant, known: Functions) -> None:
 def _codes(code: CodeType) -> list[CodeType]:
     inner = [c for c in code.co_consts if isinstance(c, CodeType)]
     return [*inner, *(found for c in inner for found in _codes(c))]
-
-
