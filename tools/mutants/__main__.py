@@ -118,7 +118,8 @@ def main(words: list[str]) -> int:
     chosen = {}
     for name, paths in _paths(asked.paths).items():
         found = [m for path in paths for m in mutants(path, (PACKAGE / path).read_text("utf-8"))]
-        drawn = random.Random(asked.seed).sample(found, min(asked.sample or len(found), len(found)))
+        # The first N of one order, so that a larger sample goes on where a smaller one ended.
+        drawn = random.Random(asked.seed).sample(found, len(found))[: asked.sample or None]
         chosen[name] = sorted(drawn, key=lambda m: (m.path, m.lines, m.id))
     results = Results(asked.out)
     again = ("", "survived", "uncovered") if asked.again else ("",)
