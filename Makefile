@@ -27,8 +27,8 @@ system:          ## Debian packages that the lab needs (installs them when root)
 	@sh tools/system-packages
 
 check: env       ## linters and type checkers
-	$(RUN) ruff format --check src tests bench
-	$(RUN) ruff check src tests bench
+	$(RUN) ruff format --check src tests bench tools
+	$(RUN) ruff check src tests bench tools
 	$(RUN) mypy
 
 unit: env        ## the tests that boot nothing

@@ -119,8 +119,9 @@ def _pages(regions: list[Region], node: int) -> set[int]:
 
 
 def _kernel_takes(pages: list[int], share: int, core: int, floor_and_reached: tuple[int, int]) -> tuple[int, int]:
-    # One node's turn, one page at a time, the next page last in the list. Pages below the floor are the kernel's whatever
-    # its share is; above it the turn ends with the share. Gives back what the kernel still needs, and how far it came.
+    # One node's turn, one page at a time, the next page last in the list. Pages below the floor are the kernel's,
+    # whatever its share is; above it the turn ends with the share. Gives back what the kernel still needs, and how far
+    # it came.
     floor, reached = floor_and_reached
     while pages:
         if pages[-1] >= floor and not share:

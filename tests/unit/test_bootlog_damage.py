@@ -193,7 +193,7 @@ def test_a_log_that_has_lost_its_head(behind: Rows, whole: Reservation) -> None:
 def test_a_log_without_its_first_line_and_without_a_version(behind: Rows) -> None:
     """All of these are refused, and the message says what to name."""
     for at in range(1, len(first_kernel())):
-        with pytest.raises(InputError, match="does not show the (kernel's version|architecture)"):
+        with pytest.raises(InputError, match=r"does not show the (kernel's version|architecture)"):
             facts_from_log(parse_boot_log("\n".join(first_kernel()[at:] + behind), "log"), Asked())
 
 

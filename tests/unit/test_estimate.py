@@ -120,7 +120,7 @@ def test_each_section_of_memory_has_struct_pages(more: int, sections: int) -> No
     ("ram", "size"), [(GIB, 64 * KIB), (511 * GIB, 32704 * KIB), (512 * GIB, 32 * MIB), (TIB, 32 * MIB)]
 )
 def test_the_bitmap_has_a_limit(ram: int, size: int) -> None:
-    """makedumpfile works in pieces of up to 32 MiB."""
+    """A bitmap of makedumpfile comes in pieces of up to 32 MiB."""
     assert parts(ram=ram)["bitmap"] == size
 
 

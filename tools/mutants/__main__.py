@@ -22,6 +22,7 @@ from mutants.trial import Warm, fresh_trial, in_child
 EQUIVALENT = ROOT / "tests" / "mutants.toml"
 CACHE = ROOT / ".mutants" / "reach.json"
 _RECORDING = 1800.0
+_FEW = 6
 
 
 class Results:
@@ -70,7 +71,10 @@ def _trials(todo: list[Mutant], choice: Choice, results: Results, limit: float) 
     late = [m for m in todo if not choice.runs_at_import(m)]
     for mutant in early:
         tests = choice.tests(mutant)
-        _one(mutant, results, len(tests), partial(fresh_trial, mutant, tests), limit + 5)
+        # Collecting takes most of the time: a few files first, all of them only against what those let pass.
+        few = [t for t in tests if t.split("::")[0] in list(dict.fromkeys(t.split("::")[0] for t in tests))[:_FEW]]
+        works = [partial(fresh_trial, mutant, t) for t in ([few, tests] if len(few) < len(tests) else [tests])]
+        _one(mutant, results, len(tests), works, limit)
     if late:
         few_examples()
         loop = partial(_warm_loop, late, choice, results, limit)
@@ -80,12 +84,15 @@ def _trials(todo: list[Mutant], choice: Choice, results: Results, limit: float) 
 def _warm_loop(todo: list[Mutant], choice: Choice, results: Results, limit: float, warm: Warm) -> None:
     for mutant in todo:
         tests = choice.tests(mutant)
-        _one(mutant, results, len(tests), partial(warm.run, tests, mutant), limit)
+        _one(mutant, results, len(tests), [partial(warm.run, tests, mutant)], limit)
 
 
-def _one(mutant: Mutant, results: Results, tests: int, work: "partial[bool]", limit: float) -> None:
-    begin = time.monotonic()
-    state = in_child(work, limit) if tests else "uncovered"
+def _one(mutant: Mutant, results: Results, tests: int, works: "list[partial[bool]]", limit: float) -> None:
+    begin, state = time.monotonic(), "uncovered"
+    for work in works if tests else ():
+        state = in_child(work, limit)
+        if state != "survived":
+            break
     results.add(mutant, state, time.monotonic() - begin, tests)
 
 
@@ -125,7 +132,7 @@ def main(words: list[str]) -> int:
     again = ("", "survived", "uncovered") if asked.again else ("",)
     todo = [m for ms in chosen.values() for m in ms if m.id not in equivalent and results.state(m) in again]
     if todo and not asked.summary:
-        if in_child(lambda: record(CACHE) is None, _RECORDING) != "survived":
+        if in_child(partial(record, CACHE), _RECORDING) != "survived":
             raise SystemExit("mutants: the tests could not be recorded")
         every = [str(f.relative_to(PACKAGE)) for f in PACKAGE.rglob("*.py")]
         _trials(todo, Choice(load(CACHE), readers(every)), results, asked.limit)

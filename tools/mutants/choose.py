@@ -1,7 +1,8 @@
-"""Which tests are run against a mutant."""
+"""Which tests are run against a mutant: those that reach its line, the likeliest and fastest first."""
 
 import ast
 from collections import defaultdict
+from collections.abc import Iterable
 from functools import cache
 
 from mutants.operators import Mutant
@@ -31,7 +32,8 @@ class Choice:
             found = self._by_names(mutant) or self._at(mutant.path, self._reach.tests.get(mutant.path, {}))
         own = {f"test_{mutant.path.split('/')[-1]}", f"test_{mutant.path.replace('/', '_')}"}
         order = sorted(found, key=lambda t: (t.split("::")[0].split("/")[-1] not in own, self._reach.seconds[t], t))
-        kept, spent = [], 0.0
+        kept: list[str] = []
+        spent = 0.0
         for test in order[:AT_MOST]:
             spent += self._reach.seconds[test]
             if kept and spent > BUDGET:
@@ -39,19 +41,20 @@ class Choice:
             kept.append(test)
         return kept
 
-    def _at(self, path: str, lines: range | dict[int, set[str]]) -> set[str]:
+    def _at(self, path: str, lines: Iterable[int]) -> set[str]:
         rows = self._reach.tests.get(path, {})
         return {test for number in lines for test in rows.get(number, ())}
 
     def _by_names(self, mutant: Mutant) -> set[str]:
         # A constant: whoever reads it, also through other constants.
-        wanted, done = list(mutant.names[-1:]), set()
+        wanted = list(mutant.names[-1:])
+        done: set[str] = set()
         found: set[str] = set()
         while wanted and len(done) < 12:
             name = wanted.pop()
             done.add(name)
             for path, lines in self._names.get(name, {}).items():
-                found |= self._at(path, dict.fromkeys(lines, set()))
+                found |= self._at(path, lines)
             wanted += [n for n in _made_from(name) if n not in done]
         return found
 

@@ -136,7 +136,7 @@ def _left_alone(node: ast.AST) -> bool:
 def _inside(node: ast.AST, around: _Around) -> _Around:
     # What the walk knows once it has entered a node.
     if isinstance(node, ast.stmt):
-        body = getattr(node, "body", None)
+        body: list[ast.stmt] = getattr(node, "body", [])
         last = max(node.lineno, body[0].lineno - 1) if body else node.end_lineno or node.lineno
         around = replace(around, lines=(node.lineno, last), condition="")
     if around.outer is None and isinstance(node, ast.Assign | ast.AnnAssign):
@@ -152,7 +152,7 @@ def _for_field(node: ast.AST, field: str, around: _Around) -> _Around:
         names = (*around.names, node.name)
         if isinstance(node, ast.ClassDef) or field != "body":
             return replace(around, names=names, reached=names)
-        first = min(d.lineno for d in (*node.decorator_list, node))
+        first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
         return replace(around, names=names, outer=around.outer or (".".join(names), first))
     if field in ("test", "ifs") and isinstance(node, ast.If | ast.While | ast.IfExp | ast.comprehension):
         return replace(around, condition="while" if isinstance(node, ast.While) else "if")
@@ -166,9 +166,7 @@ def _changes(node: ast.AST, around: _Around) -> Iterator[tuple[str, ast.AST]]:
     match node:
         case ast.Compare(ops=ops):
             for at, op in enumerate(ops):
-                other = copy.deepcopy(node)
-                other.ops[at] = _SWAPPED[type(op)]()  # type: ignore[assignment]
-                yield "compare", other
+                yield "compare", _with(node, ops=[*ops[:at], _SWAPPED[type(op)](), *ops[at + 1 :]])
         case ast.BinOp(op=op) | ast.AugAssign(op=op):
             if type(op) in _SWAPPED and not _of_text(node):
                 yield "arithmetic", _with(node, op=_SWAPPED[type(op)]())
@@ -176,16 +174,16 @@ def _changes(node: ast.AST, around: _Around) -> Iterator[tuple[str, ast.AST]]:
             yield "and-or", _with(node, op=_SWAPPED[type(op)]())
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             yield "not", operand
-        case ast.Constant(value=bool(value)):
-            yield "constant", _with(node, value=not value)
-        case ast.Constant(value=int(value)):
-            for new in (value + 1, value - 1, *((value * 2,) if value > 1 else ())):
+        case ast.Constant(value=bool(flag)):
+            yield "constant", _with(node, value=not flag)
+        case ast.Constant(value=int(number)):
+            for new in (number + 1, number - 1, *((number * 2,) if number > 1 else ())):
                 yield "constant", _with(node, value=new)
-        case ast.Constant(value=float(value)):
-            yield "constant", _with(node, value=value * 2)
-            yield "constant", _with(node, value=value / 2)
-        case ast.Return(value=ast.expr() as value):
-            if not (isinstance(value, ast.Constant) and value.value is None):
+        case ast.Constant(value=float(share)):
+            yield "constant", _with(node, value=share * 2)
+            yield "constant", _with(node, value=share / 2)
+        case ast.Return(value=ast.expr() as result):
+            if not (isinstance(result, ast.Constant) and result.value is None):
                 yield "return", _with(node, value=ast.Constant(None))
         case (
             ast.Tuple(elts=elements, ctx=ast.Load()) | ast.Set(elts=elements) | ast.List(elts=elements, ctx=ast.Load())

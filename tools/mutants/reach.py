@@ -78,8 +78,8 @@ class Tracer:
         """Decide whether a function is ours."""
         code = frame.f_code
         if code not in self._known:
-            name = code.co_filename
-            self._known[code] = name[len(str(PACKAGE)) + 1 :] if name.startswith(str(PACKAGE)) else None
+            path = code.co_filename
+            self._known[code] = path[len(str(PACKAGE)) + 1 :] if path.startswith(str(PACKAGE)) else None
         name = self._known[code]
         if name is None:
             return None
@@ -120,8 +120,8 @@ class Recorder:
             self._failed.add(report.nodeid)
 
 
-def record(cache: Path) -> None:
-    """Bring the file of what tests reach up to date."""
+def record(cache: Path) -> bool:
+    """Bring the file of what tests reach up to date; say that it was done."""
     old = json.loads(cache.read_text("utf-8")) if cache.is_file() else {}
     sources = _digest(sorted((ROOT / "src").rglob("*.py")) + sorted((ROOT / "tests").glob("*.py")))
     if old.get("sources") != sources:
@@ -131,7 +131,7 @@ def record(cache: Path) -> None:
     }
     changed = [name for name, digest in files.items() if old["files"].get(name) != digest]
     if not changed and "at_import" in old:
-        return
+        return True
     few_examples()
     if "at_import" not in old:
         tracer = Tracer()
@@ -145,6 +145,7 @@ def record(cache: Path) -> None:
     old |= {"files": files, "tests": kept | recorder.tests}
     cache.parent.mkdir(parents=True, exist_ok=True)
     cache.write_text(json.dumps(old), "utf-8")
+    return True
 
 
 def load(cache: Path) -> Reach:

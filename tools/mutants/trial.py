@@ -20,6 +20,7 @@ from mutants.operators import Mutant, mutated
 from mutants.reach import PACKAGE, QUIET, few_examples, import_all
 
 _MEMORY = 6 << 30
+_CACHED = type(functools.cache(print))
 Functions = dict[tuple[str, str, int], list[FunctionType]]
 
 
@@ -157,7 +158,7 @@ def functions() -> Functions:
             code = thing.__code__
             name = code.co_filename[len(str(PACKAGE)) + 1 :]
             found.setdefault((name, code.co_qualname, code.co_firstlineno), []).append(thing)
-        elif isinstance(thing, functools._lru_cache_wrapper):
+        elif isinstance(thing, _CACHED):
             thing.cache_clear()
     return found
 
