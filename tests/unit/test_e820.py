@@ -107,3 +107,40 @@ def test_steps_say_what_happened() -> None:
     """Every item has a step, refused ones too."""
     steps = with_parameters(PC, "memmap=64M$1G,@5G mem=0").steps
     assert [(s.item, s.changed) for s in steps] == [("memmap=64M$1G", True), ("memmap=@5G", False), ("mem=0", False)]
+
+
+@pytest.mark.parametrize(("sign", "number"), [("@", 1), ("$", 2), ("#", 3), ("!", 12)])
+def test_signs_of_memmap_are_types_of_the_abi(sign: str, number: int) -> None:
+    """RAM, reserved, ACPI data and persistent memory, by the numbers of enum e820_type."""
+    table = with_parameters(PC, f"memmap=1M{sign}8G").table
+    assert [e.type for e in table if e.start == 8 * GIB] == [number]
+
+
+@pytest.mark.parametrize(("number", "parts"), [(11, 1), (12, 2), (13, 1), (4026531838, 1), (4026531839, 2)])
+def test_only_two_types_are_never_merged(number: int, parts: int) -> None:
+    """Persistent memory of the older kind and soft reserved memory, enum e820_type."""
+    assert len(sanitized(make_table([(0, 4, number), (4, 8, number)]))) == parts
+
+
+@pytest.mark.parametrize(("number", "count"), [(1, 1), (127, 0), (128, 1), (129, 0)])
+def test_what_counts_as_ram(number: int, count: int) -> None:
+    """RAM, and RAM that the kernel itself marked: E820_TYPE_RESERVED_KERN is 128."""
+    assert len(ram(make_table([(0, MIB, number)]))) == count
+
+
+@pytest.mark.parametrize(("end", "parts"), [((1 << 64) - 1, 1), (1 << 64, 2)])
+def test_an_end_fits_64_bits(end: int, parts: int) -> None:
+    """A table with an entry that ends at 2^64, which wraps, is not cleaned up."""
+    assert len(sanitized(make_table([(0, GIB, 1), (GIB, end, 1)]))) == parts
+
+
+def test_the_bios_area_is_384_kib() -> None:
+    """From 640 KiB to 1 MiB, besides the first page."""
+    assert ram(bios_trimmed(make_table([(0, 2 * MIB, 1)]))) == [MemRange(4096, 640 << 10), MemRange(MIB, 2 * MIB)]
+
+
+@pytest.mark.parametrize("number", [12, 128])
+def test_mem_leaves_other_types_alone(number: int) -> None:
+    """Only RAM above the size goes."""
+    edited = with_parameters(make_table([(0, GIB, 1), (GIB, 2 * GIB, number), (2 * GIB, 3 * GIB, 1)]), "mem=512M")
+    assert [(e.start, e.end, e.type) for e in edited.table] == [(0, 512 * MIB, 1), (GIB, 2 * GIB, number)]

@@ -112,3 +112,23 @@ def test_normal_image_without_memblock_is_not_determined() -> None:
     plan = predict(FileLoadFiles(crash=False))
     assert plan.entry is None
     assert "memblock" in plan.not_determined[0]
+
+
+def test_the_kernel_is_aligned_to_2_mib() -> None:
+    """MIN_KIMG_ALIGN: a hole that begins 1 MiB after such a border loses one MiB, one that begins at it none."""
+    for start, wanted in ((GIB + MIB, GIB + 2 * MIB), (GIB + 2 * MIB, GIB + 2 * MIB)):
+        plan = predict(FileLoadFiles(crash=False), free=(MemRange.from_size(start, GIB),))
+        assert starts(plan)["kernel"] == wanted
+
+
+@pytest.mark.parametrize(("end", "found"), [(33 * GIB, True), (33 * GIB + 4096, False)])
+def test_the_initrd_lies_within_32_gib(end: int, *, found: bool) -> None:
+    """From the GiB of the kernel on, arch/arm64/kernel/machine_kexec_file.c: there it goes, or the kernel moves up."""
+    size = 64 * MIB
+    free = (MemRange.from_size(GIB, 34 * MIB), MemRange(end - size, end))
+    files = FileLoadFiles(crash=False, initrd_size=size)
+    if found:
+        assert starts(predict(files, free=(*free, MemRange.from_size(40 * GIB, 4 * MIB))))["initrd"] == end - size
+    else:
+        with pytest.raises(SystemCallError, match="no hole"):
+            predict(files, free=(*free, MemRange.from_size(40 * GIB, 4 * MIB)))
