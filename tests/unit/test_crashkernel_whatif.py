@@ -160,3 +160,9 @@ def test_areas_of_the_crash_kernel_without_a_region() -> None:
     assert found.outcome == "failed"
     assert [(r.kind, r.start) for r in found.regions] == [("cma", 0xBAC00000)]
     assert any(reason.about == "cma" for reason in explain(found))
+
+
+def test_at_most_four_areas_of_the_crash_kernel_itself() -> None:
+    """CRASHK_CMA_RANGES_MAX, kernel/crash_reserve.c: of 8 GiB in halves, the fourth piece is the last."""
+    found = predict(x86_log(pc_table(), version="7.2.0"), "crashkernel=2G", "crashkernel=8G,cma")
+    assert [r.size // MIB for r in found.regions if r.kind == "cma"] == [512, 256, 128, 32]

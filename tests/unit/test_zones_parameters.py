@@ -2,7 +2,7 @@
 
 import pytest
 
-from kexeckit.kernel.zones.parameters import CoreSize, parse_zone_parameters, replace_words
+from kexeckit.kernel.zones.parameters import CoreSize, idle_words, parse_zone_parameters, replace_words
 
 MIB = 1 << 20
 
@@ -66,3 +66,10 @@ def test_truth_says_whether_anything_was_asked() -> None:
     """Parameters without zone words are false."""
     assert not parse_zone_parameters("ro quiet mem=1G")
     assert parse_zone_parameters("movablecore=1%")
+
+
+@pytest.mark.parametrize("word", ["mem=1G", "memmap=1G", "numa=off", "acpi=off", "elfcorehdr=1G", "kernelcore=1G"])
+def test_words_that_zones_are_made_of(word: str) -> None:
+    """Each may be typed and counts; any other name is told to be idle."""
+    assert idle_words([word]) == []
+    assert idle_words([f"x{word}"]) == [f"x{word}"]

@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import json
+import os
 import random
 import sys
 import time
@@ -31,7 +32,11 @@ class Results:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._known: dict[tuple[str, str], dict[str, object]] = {}
-        for line in file.read_text("utf-8").splitlines() if file.is_file() else ():
+        self.read()
+
+    def read(self) -> None:
+        """Read what the file has by now."""
+        for line in self._file.read_text("utf-8").splitlines() if self._file.is_file() else ():
             row = json.loads(line)
             self._known[row["id"], row["source"]] = row
 
@@ -69,16 +74,22 @@ def _paths(wanted: Iterable[str]) -> dict[str, list[str]]:
 def _trials(todo: list[Mutant], choice: Choice, results: Results, limit: float) -> None:
     early = [m for m in todo if choice.runs_at_import(m)]
     late = [m for m in todo if not choice.runs_at_import(m)]
+    if late:
+        # In a process of its own: the one that goes on must not have imported the package.
+        child = os.fork()
+        if not child:
+            few_examples()
+            loop = partial(_warm_loop, late, choice, results, limit)
+            pytest.main([*QUIET, *(f"tests/{name}" for name in FOLDERS)], plugins=[Warm(loop)])
+            os._exit(0)
+        os.waitpid(child, 0)
+        results.read()
     for mutant in early:
         tests = choice.tests(mutant)
         # Collecting takes most of the time: a few files first, all of them only against what those let pass.
         few = [t for t in tests if t.split("::")[0] in list(dict.fromkeys(t.split("::")[0] for t in tests))[:_FEW]]
         works = [partial(fresh_trial, mutant, t) for t in ([few, tests] if len(few) < len(tests) else [tests])]
         _one(mutant, results, len(tests), works, limit)
-    if late:
-        few_examples()
-        loop = partial(_warm_loop, late, choice, results, limit)
-        pytest.main([*QUIET, *(f"tests/{name}" for name in FOLDERS)], plugins=[Warm(loop)])
 
 
 def _warm_loop(todo: list[Mutant], choice: Choice, results: Results, limit: float, warm: Warm) -> None:
