@@ -174,3 +174,32 @@ def test_without_memory_hotplug_only_cpus_get_room() -> None:
     fixed = replace(kernel("6.12.107"), memory_hotplug=False)
     plan = predict_file_load(MACHINE, fixed, IMAGES["6.12.107"], FileLoadFiles(crash=True))
     assert plan.elf_headers_hole == 64 + 56 * (2 + 2 + 8192)
+
+
+@pytest.mark.parametrize("field", ["file_size", "init_size", "kernel_alignment"])
+@pytest.mark.parametrize("value", [0, -1])
+def test_an_image_without_a_size_cannot_be_built(field: str, value: int) -> None:
+    """A bzImage has all of these."""
+    with pytest.raises(ValueError, match="not a bzImage"):
+        replace(IMAGES["6.1"], **{field: value})
+    assert replace(IMAGES["6.1"], **{field: 1}) is not None
+
+
+@pytest.mark.parametrize(("more", "told"), [(-30, ""), (-29, "no room"), (0, "no room"), (1, "bytes, limit")])
+def test_the_command_line_leaves_room_for_the_kernels_own_word(more: int, told: str) -> None:
+    """elfcorehdr=0x and up to 16 digits with what belongs to them; a line that is too long itself is told so."""
+    limit = IMAGES["6.1"].cmdline_size
+    files = FileLoadFiles(crash=False, initrd_size=4096, cmdline="x" * (limit + more - 1))
+    assert files.cmdline_length == limit + more
+    if not told:
+        assert predict_file_load(MACHINE, kernel("6.1"), IMAGES["6.1"], files).entry
+        return
+    with pytest.raises(SystemCallError, match=told) as caught:
+        predict_file_load(MACHINE, kernel("6.1"), IMAGES["6.1"], files)
+    assert caught.value.errno == errno.EINVAL
+    assert ("leaves no room" in str(caught.value)) is (more <= 0)
+
+
+def test_a_normal_image_has_no_hole_for_headers() -> None:
+    """They belong to a crash image."""
+    assert predict("6.1", crash=False).elf_headers_hole == 0
