@@ -316,3 +316,85 @@ def test_reservations_that_touch_are_one_and_right(low: str) -> None:
     assert verify(plan, REQUEST, facts) == []
     wrong = with_e820(plan, RangeSet((MemRange(0x1_0000_0000, 0x1_0000_1000),)), RAM)
     assert {f.invariant for f in verify(wrong, REQUEST, facts)} == {"handover", "boot_params"}
+
+
+def invariants(plan: LoadPlan, request: LoadRequest = REQUEST, facts: MachineFacts = FACTS) -> set[str]:
+    """The rules that a plan breaks."""
+    return {finding.invariant for finding in verify(plan, request, facts)}
+
+
+def test_a_segment_may_reach_its_limits() -> None:
+    """Its lowest start and its highest end are in it."""
+    where = at(PLAN, "setup_data")
+    assert invariants(requested(PLAN, "setup_data", minimum=where.start, maximum=where.end)) == set()
+    assert invariants(requested(PLAN, "setup_data", minimum=where.start + 1)) == {"limits"}
+    assert invariants(requested(PLAN, "setup_data", maximum=where.end - 1)) == {"limits"}
+
+
+@pytest.mark.parametrize(
+    ("start", "wrong"),
+    [
+        (0xA0000000, True),
+        (0xA0000000 - PAGE, True),
+        (0xB0000000 - PAGE, True),
+        (0xB0000000, False),
+        (MIB, False),
+        (MIB - PAGE, True),
+    ],
+)
+def test_a_normal_image_may_touch_the_crash_region_and_the_first_mib(start: int, *, wrong: bool) -> None:
+    """But not reach into them."""
+    assert ("memory" in invariants(moved(PLAIN, "initrd", start), NORMAL)) is wrong
+
+
+def test_a_normal_image_right_below_the_crash_region() -> None:
+    """Ends where that begins."""
+    size = at(PLAIN, "initrd").size
+    assert "memory" not in invariants(moved(PLAIN, "initrd", 0xA0000000 - size), NORMAL)
+
+
+def test_an_image_without_an_initrd() -> None:
+    """Needs none, and boot_params has to say so."""
+    request = make_request(initrd=None)
+    plan = plan_x86_64(request, FACTS, load_purgatory("x86_64"))
+    assert invariants(plan, request) == set()
+    assert invariants(patched(plan, "boot_params", 0x21C, b"\x01"), request) == {"boot_params", "digest"}
+
+
+def test_a_map_of_many_entries_goes_on_in_setup_data() -> None:
+    """Followed as the next kernel does: each of its entries counts, and so does a list that leads in a circle."""
+    extra = tuple((0x200000000 + n * 0x2000, 0x200000000 + n * 0x2000 + 0xFFF, "Reserved") for n in range(200))
+    facts = make_facts(memmap=(*MEMMAP, *extra))
+    plan = plan_x86_64(NORMAL, facts, load_purgatory("x86_64"))
+    assert len(plan.e820) > 200
+    assert invariants(plan, NORMAL, facts) == set()
+    blobs = plan.segment("setup_data")
+    assert blobs is not None
+    assert blobs.content is not None
+    data = bytes(blobs.content)
+    found = data.index((0x200000000 + 199 * 0x2000).to_bytes(8, "little"))
+    assert "boot_params" in invariants(patched(plan, "setup_data", found, b"\x01"), NORMAL, facts)
+    kinds = [at for at in range(0, len(data) - 16, 8) if data[at + 8 : at + 12] == b"\x01\0\0\0" and at % 8 == 0]
+    circle = patched(plan, "setup_data", kinds[0], blobs.range.start.to_bytes(8, "little"))
+    assert "digest" in invariants(circle, NORMAL, facts)
+
+
+def test_a_boot_params_page_and_no_more() -> None:
+    """Is a page, without a command line behind it."""
+    segment = PLAIN.segment("boot_params")
+    assert segment is not None
+    assert segment.content is not None
+    found = verify(refilled(PLAIN, "boot_params", bytes(segment.content[:PAGE])), NORMAL, FACTS)
+    assert "there is no boot_params page" not in [f.text for f in found]
+    less = verify(refilled(PLAIN, "boot_params", bytes(segment.content[: PAGE - 1])), NORMAL, FACTS)
+    assert "there is no boot_params page" in [f.text for f in less]
+
+
+@pytest.mark.parametrize("name", ["setup_data", "initrd", "kernel"])
+def test_neighbours_touch(name: str) -> None:
+    """A segment that begins where another ends does not overlap it."""
+    other = at(PLAN, "purgatory")
+    size = at(PLAN, name).size
+    for start, wrong in ((other.end, False), (other.end - PAGE, True), (other.start - size, False)):
+        found = [f.text for f in verify(moved(PLAN, name, start), REQUEST, FACTS) if f.invariant == "overlap"]
+        assert any("purgatory" in text for text in found) is wrong
