@@ -105,3 +105,18 @@ def test_a_table_in_the_way_of_a_region() -> None:
     tables = [h.range for h in found.early.held if h.what == "page tables"]
     assert tables == [MemRange(0x253FF000, 0x25400000)]
     assert [r.start for r in found.regions] == [0x1D000000]
+
+
+def test_a_machine_that_ends_below_1_mib() -> None:
+    """Only the first MiB is mapped, from the buffer."""
+    assert direct_map_pages(memblock((0x1000, 0x9F000)), FIVE, None) == EMPTY
+    assert direct_map_pages(memblock((0x1000, MIB)), FIVE, None) == EMPTY
+
+
+def test_ram_that_ends_off_a_step() -> None:
+    """A page behind the last 2 MiB needs a table of small leaves, right below it; without that page none is needed."""
+    bare = DirectMap(gigabyte=False, five_levels=False, buffer=0)
+    low = ((0x1000, 0x9F000), (MIB, 64 * MIB))
+    assert direct_map_pages(memblock(*low, (66 * MIB, 68 * MIB)), bare, None) == EMPTY
+    odd = direct_map_pages(memblock(*low, (66 * MIB, 68 * MIB + PAGE_SIZE)), bare, None)
+    assert list(odd) == [MemRange(68 * MIB - PAGE_SIZE, 68 * MIB)]
