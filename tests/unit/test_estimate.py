@@ -349,3 +349,14 @@ def test_not_a_kernel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     path.write_bytes(json.dumps({}).encode())
     assert main(["crashkernel", "--estimate", str(path)]) == 65
     assert capsys.readouterr().err
+
+
+def test_the_last_type_of_the_first_file_system_counts() -> None:
+    """As the kernel's parser has it."""
+    assert in_tmpfs("rootfstype=ramfs rootfstype=tmpfs")
+    assert not in_tmpfs("rootfstype=tmpfs rootfstype=ramfs")
+
+
+def test_old_memory_that_ends_off_a_gib() -> None:
+    """Its last part takes smaller leaves, in a table of their own."""
+    assert parts(ram=3 * GIB + MIB)["kexec-pages"] == parts(ram=3 * GIB)["kexec-pages"] + 4 * KIB

@@ -302,3 +302,33 @@ def test_extra_ranges_outside_the_tables_of_ram_add_pages() -> None:
     far = MemRange(2 * TIB, 2 * TIB + GIB)
     assert count_kernel_tables(one(0, GIB), [far], LeafRule(LEAF_1G)) == TablePages(pgd=1, pud=2)
     assert count_kernel_tables(one(0, GIB), [far], LeafRule(LEAF_2M)) == TablePages(pgd=1, pud=2, pmd=2)
+
+
+@pytest.mark.parametrize("shift", [12, 21, 30, 39])
+def test_many_ranges_are_counted_as_few_are(monkeypatch: pytest.MonkeyPatch, shift: int) -> None:
+    """700 ranges, some of them within one slot, some over several, some that end at borders: with NumPy and without."""
+    starts = [n * 1500 * MIB + (n % 7) * 4096 * 511 for n in range(700)]
+    many = RangeSet(MemRange.from_size(at, (n % 5 + 1) * 300 * MIB + (n % 3) * 4096) for n, at in enumerate(starts))
+    assert len(many) >= count_module.MANY_RANGES
+    fast = count_module.bounds_of(many, FOUR_LEVELS)
+    monkeypatch.setattr(count_module, "numpy_or_none", lambda: None)
+    slow = count_module.bounds_of(many, FOUR_LEVELS)
+    assert type(fast) is not type(slow)
+    slots = {s for r in many for s in range(r.start >> shift, ((r.end - 1) >> shift) + 1)} if shift > 12 else None
+    assert fast.touched(shift) == slow.touched(shift) == (len(slots) if slots else many.size >> 12)
+    edges = {e >> shift for r in many for e in (r.start, r.end) if e % (1 << shift)}
+    assert [int(n) for n in fast.partial(shift)] == list(slow.partial(shift)) == sorted(edges)
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (LeafRule(LEAF_1G, only_full=True), "only where a whole GiB is mapped"),
+        (LeafRule(LEAF_1G), "for every GiB that is touched"),
+        (LeafRule(LEAF_2M), "does not use 1 GiB pages"),
+    ],
+)
+def test_the_kernels_rule_in_words(rule: LeafRule, words: str) -> None:
+    """One sentence for each of the three."""
+    calls = kernel_calls(ResourceTree((Resource(MemRange(0, GIB), "System RAM"),)), NEW)
+    assert any(words in reason for reason in cost_with_kernel(calls, rule, FOUR_LEVELS).reasons)

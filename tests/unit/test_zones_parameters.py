@@ -73,3 +73,9 @@ def test_words_that_zones_are_made_of(word: str) -> None:
     """Each may be typed and counts; any other name is told to be idle."""
     assert idle_words([word]) == []
     assert idle_words([f"x{word}"]) == [f"x{word}"]
+
+
+@pytest.mark.parametrize(("percent", "count"), [(99, 0), (100, 0), (101, 1)])
+def test_all_of_memory_is_no_mistake(percent: int, count: int) -> None:
+    """More than that is."""
+    assert len(parse_zone_parameters(f"kernelcore={percent}%").warnings) == count
