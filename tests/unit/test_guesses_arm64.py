@@ -130,3 +130,26 @@ def test_what_lies_below_node_data(ask: Asking, spare: int, outcome: str) -> Non
     """
     text = arm64_log("6.12", (0, GIB, TOP - 2 * MIB + spare * KIB), tables=False)
     assert ask.log(text, "crashkernel=128M")["outcome"] == outcome
+
+
+@pytest.mark.parametrize(
+    ("rows", "outcome"),
+    [
+        ("  60000000-6000ffff : reserved\n", "failed"),
+        ("  60000000-6000ffff : Kernel code\n", "failed"),
+        ("  60000000-6000ffff : something\n", "not-determined"),
+        ("", "not-determined"),
+    ],
+)
+def test_what_is_in_the_way_by_its_name(ask: Asking, rows: str, outcome: str) -> None:
+    """Reserved memory below a gap and the kernel are; other resources in RAM, such as a driver's, came later."""
+    text = f"{GIB:x}-{TOP - 1:x} : System RAM\n{rows}"
+    word = "crashkernel=64M@1504M"
+    assert ask.root({**RELEASE, "proc/iomem": text}, word, "--arch", "arm64")["outcome"] == outcome
+
+
+def test_reserved_memory_outside_of_ram_is_no_ram(ask: Asking) -> None:
+    """A reserved resource of its own is memory that is not mapped, or none."""
+    text = f"{GIB:x}-5fffffff : System RAM\n60000000-6000ffff : reserved\n60010000-{TOP - 1:x} : System RAM\n"
+    found = ask.root({**RELEASE, "proc/iomem": text}, "crashkernel=64M@1504M", "--arch", "arm64")
+    assert found["outcome"] == "failed"

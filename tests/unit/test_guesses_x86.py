@@ -204,3 +204,77 @@ def test_node_data_above_4_gib_bounds_what_firmware_took(ask: Asking, data: tupl
     """Right below it lies no firmware memory, or the kernel would have put it elsewhere; below 4 GiB it may."""
     text = x86_log(pc_table(GIB), initrd=INITRD, node_data=[data], more=(EFI,))
     assert shown(ask.log(text, "crashkernel=128M,high"))[1] == start
+
+
+TAKEN = "memblock_reserve: [0x00000000b0000000-0x00000000b0000fff] somebody+0x10/0x20"
+
+
+@pytest.mark.parametrize(
+    ("rows", "start"),
+    [
+        ((), 0xAE000000),
+        ((TAKEN,), 0xA0000000),
+        ((TAKEN, "memblock_free: [0x00000000b0000000-0x00000000b0000fff] other+0x1/0x2"), 0xAE000000),
+        ((TAKEN, "memblock_phys_free: [0x00000000afff0000-0x00000000b000ffff] other+0x1/0x2"), 0xAE000000),
+        ((TAKEN, "memblock_free: [0x00000000b0001000-0x00000000b0001fff] other+0x1/0x2"), 0xA0000000),
+    ],
+)
+def test_what_memblock_debug_shows(ask: Asking, rows: tuple[str, ...], start: int) -> None:
+    """What is reserved and not freed again is in the way. Source: mm/memblock.c, memblock_reserve()."""
+    assert shown(ask.log(x86_log(more=rows), "crashkernel=256M")) == ("reserved", start)
+
+
+@pytest.mark.parametrize(
+    ("cmdline", "at", "outcome"),
+    [
+        ("nokaslr", 14, "reserved"),
+        ("nokaslr", 16, "failed"),
+        ("root=/dev/vda1", 16, "reserved"),
+        ("root=/dev/vda1", 32, "reserved"),
+        ("root=/dev/vda1", 34, "failed"),
+        ("root=/dev/vda1", 66, "failed"),
+        ("root=/dev/vda1", 67, "reserved"),
+    ],
+)
+def test_the_image_ends_at_the_brk_area(ask: Asking, cmdline: str, at: int, outcome: str) -> None:
+    """With memblock=debug the brk area is seen, here at 66 MiB; the image lies before it, from 16 MiB on or at random.
+
+    Of 24 MiB in sections and up to 4.2 in unwind tables: 30 MiB in steps of 2 MiB and 128 KiB, so from 34 MiB on.
+    Source: arch/x86/kernel/vmlinux.lds.S, .brk behind .bss; arch/x86/kernel/setup.c, reserve_brk().
+    """
+    brk = "memblock_reserve: [0x0000000004200000-0x000000000423ffff] setup_arch+0x10/0x20"
+    size = 2 if at < 66 else 1
+    found = ask.log(x86_log(more=(brk,), cmdline=cmdline), f"crashkernel={size}M@{at}M")
+    assert found["outcome"] == outcome
+
+
+def low_memory(*more: str, kaslr: bool = True) -> str:
+    """Return the log of an i386 machine with 1 GiB."""
+    text = small(GIB, cmdline="root=/dev/vda1" if kaslr else "nokaslr", more=more)
+    return text.replace("Linux version", "887MB LOWMEM available.\n[    0.000000] Linux version", 1)
+
+
+@pytest.mark.parametrize(("at", "outcome"), [(28, "reserved"), (29, "failed"), (63, "failed"), (64, "reserved")])
+def test_the_image_of_i386_ends_where_the_first_mapping_does(ask: Asking, at: int, outcome: str) -> None:
+    """And begins its size and 4 MiB before: of tables and alignment, an estimate.
+
+    Source: arch/x86/kernel/head_32.S, init_map; arch/x86/kernel/setup.c, "initial memory mapped".
+    """
+    text = low_memory("initial memory mapped: [mem 0x00000000-0x03ffffff]")
+    assert ask.log(text, f"crashkernel=1M@{at}M", "--arch", "i386")["outcome"] == outcome
+
+
+@pytest.mark.parametrize(("lost", "told"), [("BIOS-e820: [mem 0x0000000000100000", True), ("nothing", False)])
+def test_a_table_without_its_largest_entry(ask: Asking, lost: str, *, told: bool) -> None:
+    """A table without its largest entry is not whole."""
+    found = ask.log(without(x86_log(), lost), "crashkernel=256M")
+    assert ("lines of it are missing" in reasons(found)) is told
+
+
+def test_node_ranges_that_overlap_are_refused(ask: Asking) -> None:
+    """Where the firmware's map is not there to tell; touching ones are not."""
+    text = without(x86_log(nodes=((0, MIB, GIB), (0, GIB - 4096, 0xBFFE0000))), "e820")
+    with pytest.raises(AssertionError, match="overlap"):
+        ask.log(text, "crashkernel=256M")
+    whole = without(x86_log(nodes=((0, 0x1000, 0x9F000), (0, MIB, GIB), (1, GIB, 0xBFFE0000))), "e820")
+    assert ask.log(whole, "crashkernel=256M")["outcome"] == "reserved"
