@@ -332,3 +332,34 @@ def test_the_kernels_rule_in_words(rule: LeafRule, words: str) -> None:
     """One sentence for each of the three."""
     calls = kernel_calls(ResourceTree((Resource(MemRange(0, GIB), "System RAM"),)), NEW)
     assert any(words in reason for reason in cost_with_kernel(calls, rule, FOUR_LEVELS).reasons)
+
+
+@pytest.mark.parametrize("numpy", [True, False])
+@pytest.mark.parametrize(
+    ("rule", "end", "large"),
+    [
+        (LeafRule(LEAF_1G), 3 * GIB, {"pud": 3}),
+        (LeafRule(LEAF_1G, only_full=True), 3 * GIB - 2 * MIB, {"pud": 2, "pmd": 511}),
+    ],
+)
+def test_entries_of_built_tables(rule: LeafRule, end: int, large: dict[str, int], *, numpy: bool) -> None:
+    """Present is bit 0, a large leaf has bit 7; a table's entry has the former only. Intel SDM volume 3, 4.5.4."""
+    sizes = TablePages(pgd=1, pud=1, pmd=1 if "pmd" in large else 0)
+    built = build_tables(one(0, end), rule, sizes, Frames(MemRange(0x10000, 0x20000)), numpy=numpy)
+    words = struct.unpack(f"<{len(built.data) // 8}Q", bytes(built.data))
+    used = [[w for w in words[n * 512 : n * 512 + 512] if w] for n in range(sizes.total)]
+    assert [[w & 0x81 for w in row] for row in used] == [
+        [0x01],
+        [0x81] * large["pud"] + [0x01] * ("pmd" in large),
+        *([[0x81] * large["pmd"]] if "pmd" in large else []),
+    ]
+    assert [w & ~0xFFF for w in used[1][: large["pud"]]] == [n * GIB for n in range(large["pud"])]
+    assert used[0][0] & ~0xFFF == 0x11000
+
+
+def test_spans_of_tables_are_named() -> None:
+    """What one page of each level maps is in the reasons."""
+    reasons = " ".join(cost_with_leaf(one(GIB, GIB + 4 * KIB), "4K", FIVE_LEVELS).reasons)
+    for span in ("p4d: one page for each 256 TiB", "pud: one page for each 512 GiB", "pmd: one page for each 1 GiB"):
+        assert span in reasons
+    assert "pte: one page for each 2 MiB" in reasons
