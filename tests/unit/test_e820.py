@@ -245,3 +245,20 @@ def test_parts_that_go(item: str, left: int) -> None:
 def test_an_entry_of_no_size_is_not_in_the_map() -> None:
     """As removal leaves them."""
     assert [e.kind for e in memory_map(make_table([(0, 0, 0), (0, 8, 1)]))] == [RAM]
+
+
+@pytest.mark.parametrize(
+    ("item", "effect"),
+    [
+        ("memmap=16M%3G-2", "removes type 2 from 0xc0000000, 0x1000000 bytes"),
+        ("memmap=16M%3G", "removes whatever is there from 0xc0000000, 0x1000000 bytes"),
+        ("memmap=16M%3G-2+1", "retypes 2 to 1 from 0xc0000000, 0x1000000 bytes"),
+        ("memmap=16M%8G+7", "adds 0x1000000 bytes at 0x200000000 as pmem"),
+        ("memmap=16M@8G", "adds 0x1000000 bytes at 0x200000000 as ram"),
+        ("memmap=2G", "removes RAM from 0x80000000 up"),
+        ("mem=2G", "removes RAM from 0x80000000 up"),
+    ],
+)
+def test_what_a_word_did_in_words(item: str, effect: str) -> None:
+    """As explanations show it."""
+    assert [step.effect for step in with_parameters(PC, item).steps] == [effect]

@@ -239,3 +239,15 @@ def test_the_fingerprint_sees_every_stable_segment(facts: MachineFacts, name: st
     assert fingerprint(replace(plan, segments=other)) != fingerprint(plan)
     seeded = tuple(replace(s, sha256="0" * 64) if s.name == "purgatory" else s for s in plan.segments)
     assert fingerprint(replace(plan, segments=seeded)) == fingerprint(plan)
+
+
+def test_a_refusal_names_the_call_and_what_helps(facts: MachineFacts) -> None:
+    """A smaller initrd only where it is too much for memory."""
+    for syscall, call in ((Syscall.LOAD, "kexec_load"), (Syscall.FILE, "kexec_file_load")):
+        with pytest.raises(SystemCallError) as caught:
+            check_plan(planned(facts, syscall, panic=True), ImageLimits(next(iter(facts.crash_memory())), 100))
+        assert (caught.value.syscall, caught.value.remedy) == (call, "use a smaller initrd")
+    crash = MemRange(0x20000000, 0x30000000)
+    with pytest.raises(SystemCallError) as caught:
+        check_plan(planned(facts, Syscall.FILE, panic=True), ImageLimits(crash))
+    assert caught.value.remedy == ""

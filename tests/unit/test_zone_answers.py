@@ -123,3 +123,13 @@ def test_a_log_that_does_not_show_zone_dma(zones: Asking) -> None:
     assert told not in str(zones.document(x86_log())["reasons"])
     bare = "".join(row for row in ARM64.splitlines(keepends=True) if "Zone ranges" not in row and "  DMA " not in row)
     assert told not in str(zones.document(bare)["reasons"])
+
+
+@pytest.mark.parametrize(
+    ("word", "left"), [("mem=512M", [512]), ("mem=1792M", [512, 1024, 256]), ("mem=2304M", [512, 1024, 768])]
+)
+def test_mem_on_parts_of_different_sizes(zones: Asking, word: str, left: list[int]) -> None:
+    """Each takes of what is left."""
+    text = arm64_log("6.12", (0, GIB, GIB + 512 * MIB), (1, 2 * GIB, 3 * GIB), (2, 4 * GIB, 5 * GIB))
+    found = zones.nodes(text, word)
+    assert [sum(z[2] for z in kinds) * 4096 // MIB for kinds in found.values()] == left

@@ -1,8 +1,10 @@
 """Which node memory is on, from the firmware's affinities."""
 
+import pytest
+
 from kexeckit.formats.srat import MemoryAffinity
 from kexeckit.kernel.boot.memblock import Region
-from kexeckit.kernel.boot.nodes import node_layout, without_kernel_nodes
+from kexeckit.kernel.boot.nodes import node_layout, numa_switched_off, without_kernel_nodes
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 
@@ -84,3 +86,20 @@ def test_the_kernel_takes_marks_from_its_own_nodes() -> None:
     assert found is not None
     cleared = without_kernel_nodes(found, RangeSet((mib(0, 1), mib(10, 11))))
     assert [(r.node, r.hotplug) for r in cleared] == [(0, False), (1, False), (2, True)]
+
+
+@pytest.mark.parametrize(
+    ("words", "off"),
+    [
+        ("acpi=off", True),
+        ("numa=off", True),
+        ("numa=noacpi", True),
+        ("noacpi", False),
+        ("acpi=noacpi", False),
+        ("numa=fake=2", False),
+        ("off numa acpi", False),
+    ],
+)
+def test_words_that_switch_nodes_off(words: str, *, off: bool) -> None:
+    """Three of them: arch/x86/mm/numa.c, numa_setup(); arch/x86/kernel/acpi/boot.c, parse_acpi()."""
+    assert numa_switched_off(f"ro {words} quiet") is off
