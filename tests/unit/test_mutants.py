@@ -135,13 +135,21 @@ def choice(rows: dict[int, Iterable[str]], seconds: dict[str, float], names: dic
     return Choice(reach, {name: {"a/b.py": lines} for name, lines in names.items()})
 
 
-def test_tests_that_reach_the_line_run_fastest_first() -> None:
-    """Those of the module's own file come before."""
+def test_tests_that_reach_the_line_run_fastest_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of files that import the module come before."""
+    monkeypatch.setattr(choose, "importers", {"a/b.py": {"t/test_b.py"}}.__getitem__)
     seconds = {"t/test_x.py::slow": 3.0, "t/test_x.py::fast": 0.1, "t/test_b.py::own": 2.0, "t/test_x.py::other": 0.1}
     chosen = choice({7: ["t/test_x.py::slow", "t/test_x.py::fast", "t/test_b.py::own"], 9: list(seconds)}, seconds, {})
     found = chosen.tests(named("self.size - count", "arithmetic"))
     assert found == ["t/test_b.py::own", "t/test_x.py::fast"]
     assert sum(seconds[t] for t in found) <= choose.BUDGET
+
+
+def test_files_that_are_about_a_module_name_it() -> None:
+    """By its whole name: one that begins alike is another."""
+    assert "tests/unit/test_kimage.py" in choose.importers("kernel/load/kimage_check.py")
+    assert "tests/unit/test_kimage.py" in choose.importers("kernel/load/kimage.py")
+    assert "tests/unit/test_kind.py" not in choose.importers("kernel/load/kimage.py")
 
 
 def test_a_constant_is_reached_by_whoever_reads_it() -> None:

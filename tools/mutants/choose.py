@@ -1,12 +1,13 @@
 """Which tests are run against a mutant: those that reach its line, the likeliest and fastest first."""
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import cache
 
 from mutants.operators import Mutant
-from mutants.reach import PACKAGE, Reach
+from mutants.reach import FOLDERS, PACKAGE, ROOT, Reach
 
 # Tests up to this many seconds in all, as recorded, are run; the fastest first.
 BUDGET = 4.0
@@ -28,10 +29,10 @@ class Choice:
     def tests(self, mutant: Mutant) -> list[str]:
         """Return the tests that reach a mutant, the likeliest and fastest first."""
         found = self._at(mutant.path, range(mutant.lines[0], mutant.lines[1] + 1))
-        if not found and mutant.outer is None:
-            found = self._by_names(mutant) or self._at(mutant.path, self._reach.tests.get(mutant.path, {}))
-        own = {f"test_{mutant.path.split('/')[-1]}", f"test_{mutant.path.replace('/', '_')}"}
-        order = sorted(found, key=lambda t: (t.split("::")[0].split("/")[-1] not in own, self._reach.seconds[t], t))
+        if mutant.outer is None:
+            found |= self._by_names(mutant) | self._at(mutant.path, self._reach.tests.get(mutant.path, {}))
+        own = importers(mutant.path)
+        order = sorted(found, key=lambda t: (t.split("::")[0] not in own, self._reach.seconds[t], t))
         kept: list[str] = []
         spent = 0.0
         for test in order[:AT_MOST]:
@@ -57,6 +58,15 @@ class Choice:
                 found |= self._at(path, lines)
             wanted += [n for n in _made_from(name) if n not in done]
         return found
+
+
+@cache
+def importers(path: str) -> set[str]:
+    """Return the test files that name a module: those that are about it."""
+    name = "kexeckit." + path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+    files = [file for folder in FOLDERS for file in (ROOT / "tests" / folder).glob("test_*.py")]
+    word = re.compile(rf"\b{re.escape(name)}\b")
+    return {str(file.relative_to(ROOT)) for file in files if word.search(file.read_text("utf-8"))}
 
 
 def readers(paths: list[str]) -> dict[str, dict[str, set[int]]]:
