@@ -360,3 +360,11 @@ def test_the_last_type_of_the_first_file_system_counts() -> None:
 def test_old_memory_that_ends_off_a_gib() -> None:
     """Its last part takes smaller leaves, in a table of their own."""
     assert parts(ram=3 * GIB + MIB)["kexec-pages"] == parts(ram=3 * GIB)["kexec-pages"] + 4 * KIB
+
+
+def test_the_margin_over_many_sizes() -> None:
+    """A tenth, rounded up to 16 MiB: no other share gives these sums."""
+    for size in range(0, 900, 37):
+        found = estimate(setup(half=0, luks=size * MIB))
+        need = found.least + 32 * MIB + size * MIB
+        assert found.recommended == -(-(need + need // 10) // (16 * MIB)) * 16 * MIB

@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 
 from guest3g import CRASH, IMAGES, LOW_RAM, MACHINE, kernel, main_ram
-from kexeckit.errors import SystemCallError
+from kexeckit.errors import PlanError, SystemCallError
 from kexeckit.kernel.load.file_load import FileLoadPlan, boot_params_size, predict_file_load
 from kexeckit.kernel.load.file_load_inputs import FileLoadFiles, FileLoadMachine
+from kexeckit.kernel.load.resource_walk import crash_regions_of
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.resource import Resource, ResourceTree
 from kexeckit.memory.units import MIB
@@ -203,3 +204,30 @@ def test_the_command_line_leaves_room_for_the_kernels_own_word(more: int, told: 
 def test_a_normal_image_has_no_hole_for_headers() -> None:
     """They belong to a crash image."""
     assert predict("6.1", crash=False).elf_headers_hole == 0
+
+
+def test_what_a_kernel_has_where_nothing_is_said() -> None:
+    """The usual configuration: hotplug of memory and CPUs, 8192 of each, none of the newer parts."""
+    found = kernel("6.1")
+    assert (found.nr_cpus, found.max_memory_ranges, found.memory_hotplug, found.crash_hotplug) == (
+        8192,
+        8192,
+        True,
+        True,
+    )
+    assert not any((found.ima_kexec, found.kho_config, found.kho_active, found.cma, found.dm_crypt_keys))
+    assert (found.efi_runtime_map, found.dtb_size, found.built_in_purgatory) == (0, 0, None)
+
+
+@pytest.mark.parametrize(("count", "fits"), [(0, True), (1, True), (2, True), (3, False)])
+def test_a_machine_has_at_most_two_crash_regions(count: int, *, fits: bool) -> None:
+    """No kernel makes more; the higher of two is the main one."""
+    regions = tuple(Resource(MemRange.from_size((n + 1) * 64 * MIB, MIB), "Crash kernel") for n in range(count))
+    tree = ResourceTree((Resource(MemRange(0, 1024 * MIB), "System RAM", regions),))
+    if not fits:
+        with pytest.raises(PlanError, match="3 regions"):
+            crash_regions_of(tree)
+        return
+    found = crash_regions_of(tree)
+    assert found.main == (regions[-1].range if regions else None)
+    assert found.low == (regions[0].range if count == 2 else None)

@@ -7,6 +7,7 @@ import pytest
 from kexeckit.errors import PlanError, UsageError
 from kexeckit.kernel.behaviour.loading import KernelBehaviour, behaviour_of
 from kexeckit.kernel.page_tables import count as count_module
+from kexeckit.kernel.page_tables import rows as rows_module
 from kexeckit.kernel.page_tables.build import build_tables
 from kexeckit.kernel.page_tables.calls import EfiTables, MappingCalls, kernel_calls
 from kexeckit.kernel.page_tables.control_pages import crash_control_pages
@@ -363,3 +364,12 @@ def test_spans_of_tables_are_named() -> None:
     for span in ("p4d: one page for each 256 TiB", "pud: one page for each 512 GiB", "pmd: one page for each 1 GiB"):
         assert span in reasons
     assert "pte: one page for each 2 MiB" in reasons
+
+
+def test_many_rows_are_filled_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each batch goes on where the one before ended."""
+    monkeypatch.setattr(rows_module, "_BATCH", 2)
+    rows = make_rows(6, numpy=True)
+    rows.fill(1, 5, 0x1E3, 4096)
+    assert [rows.get(n, 0) for n in range(6)] == [0, *(0x1E3 + n * 512 * 4096 for n in range(5))]
+    assert rows.get(5, 511) == 0x1E3 + (5 * 512 - 1) * 4096
