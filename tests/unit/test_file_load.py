@@ -231,3 +231,9 @@ def test_a_machine_has_at_most_two_crash_regions(count: int, *, fits: bool) -> N
     found = crash_regions_of(tree)
     assert found.main == (regions[-1].range if regions else None)
     assert found.low == (regions[0].range if count == 2 else None)
+
+
+@pytest.mark.parametrize(("sectors", "size"), [(0, 5 * 512), (4, 5 * 512), (1, 1024), (27, 28 * 512)])
+def test_no_setup_sectors_mean_four(sectors: int, size: int) -> None:
+    """And the boot sector comes on top: Documentation/arch/x86/boot.rst, setup_sects."""
+    assert replace(IMAGES["6.1"], setup_sects=sectors).setup_size == size

@@ -251,3 +251,12 @@ def test_a_refusal_names_the_call_and_what_helps(facts: MachineFacts) -> None:
     with pytest.raises(SystemCallError) as caught:
         check_plan(planned(facts, Syscall.FILE, panic=True), ImageLimits(crash))
     assert caught.value.remedy == ""
+
+
+def test_only_the_segments_that_lose_their_place_are_named(facts: MachineFacts) -> None:
+    """Those in the memory that goes."""
+    plan = planned(facts, Syscall.LOAD, panic=False)
+    last = max(plan.segments, key=lambda s: s.range.start)
+    gone = MemRange(last.range.start, last.range.end)
+    effect = effect_of(HotplugEvent("remove", gone), plan, facts, NEW)
+    assert effect.reasons[0] == f"the place of {last.name} would be gone"

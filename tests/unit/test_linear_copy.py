@@ -68,3 +68,9 @@ def test_ram_beyond_half_of_the_addresses() -> None:
 def test_how_it_is_mapped_is_said(leaf: str, words: str) -> None:
     """By the leaf that was asked for."""
     assert words in cost_of_linear_copy(RangeSet((MemRange(0, GIB),)), leaf, 4).reasons[0]
+
+
+def test_pages_of_16_kib_have_blocks_of_32_mib_only() -> None:
+    """So 64 GiB in one piece need a table of them."""
+    form = TableFormat(4, page_shift=14, half=False)
+    assert tables(form, 0, 64 * GIB) == TablePages(pgd=1, pud=1, pmd=1, page_size=1 << 14)

@@ -373,3 +373,10 @@ def test_many_rows_are_filled_in_batches(monkeypatch: pytest.MonkeyPatch) -> Non
     rows.fill(1, 5, 0x1E3, 4096)
     assert [rows.get(n, 0) for n in range(6)] == [0, *(0x1E3 + n * 512 * 4096 for n in range(5))]
     assert rows.get(5, 511) == 0x1E3 + (5 * 512 - 1) * 4096
+
+
+def test_leaves_are_counted_in_the_reasons() -> None:
+    """With what they map; sizes without leaves are not named."""
+    reasons = cost_with_leaf(one(0, 6 * MIB), "2M", FOUR_LEVELS).reasons
+    assert "leaves of 2 MiB: 3, which map 6 MiB" in reasons
+    assert not any("leaves of 4 KiB" in reason for reason in reasons)

@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 
 from fakes import IOMEM, MEMMAP, MIB, PAGE, build_bzimage, make_facts, make_request
+from kexeckit.formats.boot_params import parse_boot_params
 from kexeckit.formats.bzimage import parse_bzimage
 from kexeckit.formats.elfcorehdr import LoadRange
+from kexeckit.formats.sysfs_crash import EfiDescriptor
 from kexeckit.memory.kind import RAM, RESERVED
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 from kexeckit.plan import verify as module
+from kexeckit.plan.efi_handover import EfiHandover
 from kexeckit.plan.facts import MachineFacts
 from kexeckit.plan.file_plan import plan_file_load
 from kexeckit.plan.load_plan import LoadPlan, LoadRequest, NamedContent
@@ -398,3 +401,24 @@ def test_neighbours_touch(name: str) -> None:
     for start, wrong in ((other.end, False), (other.end - PAGE, True), (other.start - size, False)):
         found = [f.text for f in verify(moved(PLAN, name, start), REQUEST, FACTS) if f.invariant == "overlap"]
         assert any("purgatory" in text for text in found) is wrong
+
+
+def test_reserved_memory_is_no_place_for_a_normal_image() -> None:
+    """Only System RAM is."""
+    assert "memory" in invariants(moved(PLAIN, "initrd", 0xBFFE0000), NORMAL)
+
+
+def test_an_image_with_an_efi_map_of_its_own() -> None:
+    """Its segment has the table, and boot_params leads there."""
+    handover = EfiHandover((EfiDescriptor(7, 0x100000, 0, 0x100, 8),))
+    request = make_request(efi=handover)
+    plan = plan_x86_64(request, FACTS, load_purgatory("x86_64"))
+    segment, page = plan.segment("efi"), plan.segment("boot_params")
+    assert segment is not None
+    assert page is not None
+    assert segment.content is not None
+    assert page.content is not None
+    assert bytes(segment.content) == handover.content(segment.range.start)
+    found = parse_boot_params(bytes(page.content[:PAGE]), "boot_params").efi
+    assert found.systab == handover.info(segment.range.start).systab
+    assert invariants(plan, request) == set()
