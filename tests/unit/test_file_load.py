@@ -237,3 +237,13 @@ def test_a_machine_has_at_most_two_crash_regions(count: int, *, fits: bool) -> N
 def test_no_setup_sectors_mean_four(sectors: int, size: int) -> None:
     """And the boot sector comes on top: Documentation/arch/x86/boot.rst, setup_sects."""
     assert replace(IMAGES["6.1"], setup_sects=sectors).setup_size == size
+
+
+@pytest.mark.parametrize(("present", "possible", "good"), [(1, 1, True), (2, 2, True), (0, 2, False), (3, 2, False)])
+def test_cpus_that_are_there_are_possible(present: int, possible: int, *, good: bool) -> None:
+    """And there is one."""
+    if good:
+        assert replace(kernel("6.1"), present_cpus=present, possible_cpus=possible).present_cpus == present
+        return
+    with pytest.raises(ValueError, match=r"."):
+        replace(kernel("6.1"), present_cpus=present, possible_cpus=possible)

@@ -132,3 +132,18 @@ def test_the_initrd_lies_within_32_gib(end: int, *, found: bool) -> None:
     else:
         with pytest.raises(SystemCallError, match="no hole"):
             predict(files, free=(*free, MemRange.from_size(40 * GIB, 4 * MIB)))
+
+
+def test_what_goes_with_the_kernel_lies_above_it() -> None:
+    """A hole below that is large enough for the initrd stays empty."""
+    free = (MemRange.from_size(GIB, 8 * MIB), MemRange.from_size(2 * GIB, 128 * MIB))
+    found = starts(predict(FileLoadFiles(crash=False, initrd_size=5 * MIB), free=free))
+    assert found["kernel"] == 2 * GIB
+    assert found["initrd"] == 2 * GIB + 33 * MIB
+
+
+def test_a_machine_without_any_reservation_dumps_nothing() -> None:
+    """A normal image has no headers, and its command line is the user's."""
+    plan = predict(FileLoadFiles(crash=False, cmdline="a"))
+    assert (plan.dumped, plan.elf_headers_hole, plan.cmdline) == ((), 0, "a")
+    assert predict(FileLoadFiles(crash=False)).cmdline == ""

@@ -76,3 +76,9 @@ def test_pages_that_follow_each_other_are_one_run() -> None:
 def test_a_run_has_three_numbers() -> None:
     """Where it begins among the pages asked for, its address, its length."""
     assert list(FRAMES.runs(1, 3)) == [FrameRun(0, 9 * PAGE, 1), FrameRun(1, 2 * PAGE, 1), FrameRun(2, 20 * PAGE, 1)]
+
+
+def test_no_frames_at_all() -> None:
+    """Are none."""
+    assert Frames().count == 0
+    assert list(Frames().runs(0, 0)) == []

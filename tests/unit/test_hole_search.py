@@ -50,3 +50,14 @@ def test_a_range_that_is_too_small() -> None:
     """By a byte."""
     small = MemRange(8 * PAGE, 9 * PAGE - 1)
     assert find_hole([small], BufferNeed("x", 1, 1, 0), [], whole_range=True).passed_over[0].why.startswith("smaller")
+
+
+@pytest.mark.parametrize("top_down", [True, False])
+def test_a_range_that_is_just_large_enough(*, top_down: bool) -> None:
+    """Is taken whole, also where it begins at the lowest start that is allowed."""
+    only = MemRange(8 * PAGE, 10 * PAGE)
+    for low in (0, 8 * PAGE):
+        need = BufferNeed("x", 1, 2 * PAGE, PAGE, low, 10 * PAGE - 1, top_down)
+        assert find_hole([only], need, [], whole_range=True).start == 8 * PAGE
+    need = BufferNeed("x", 1, 2 * PAGE, PAGE, 8 * PAGE + 1, 10 * PAGE - 1, top_down)
+    assert find_hole([only], need, [], whole_range=True).start is None

@@ -422,3 +422,10 @@ def test_an_image_with_an_efi_map_of_its_own() -> None:
     found = parse_boot_params(bytes(page.content[:PAGE]), "boot_params").efi
     assert found.systab == handover.info(segment.range.start).systab
     assert invariants(plan, request) == set()
+
+
+@pytest.mark.parametrize("name", ["purgatory", "boot_params", "kernel", "initrd", "elfcorehdr"])
+def test_each_segment_that_is_missing_is_named(name: str) -> None:
+    """Of those that every crash image has."""
+    texts = [f.text for f in verify(without(PLAN, name), REQUEST, FACTS) if f.invariant == "count"]
+    assert texts == [f"missing: {name}"]

@@ -79,3 +79,10 @@ def test_words_that_zones_are_made_of(word: str) -> None:
 def test_all_of_memory_is_no_mistake(percent: int, count: int) -> None:
     """More than that is."""
     assert len(parse_zone_parameters(f"kernelcore={percent}%").warnings) == count
+
+
+def test_mirror_is_a_value_of_kernelcore_alone() -> None:
+    """For movablecore it is no number."""
+    found = parse_zone_parameters("movablecore=mirror")
+    assert not found.mirror
+    assert "reads as 0" in found.warnings[0]
