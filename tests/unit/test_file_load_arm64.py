@@ -1,6 +1,7 @@
 """The in-kernel loader's placement on arm64."""
 
 import errno
+from dataclasses import replace
 
 import pytest
 
@@ -147,3 +148,27 @@ def test_a_machine_without_any_reservation_dumps_nothing() -> None:
     plan = predict(FileLoadFiles(crash=False, cmdline="a"))
     assert (plan.dumped, plan.elf_headers_hole, plan.cmdline) == ((), 0, "a")
     assert predict(FileLoadFiles(crash=False)).cmdline == ""
+
+
+def test_the_room_for_headers_is_that_of_the_segment() -> None:
+    """Two CPUs and two ranges of old memory: a page."""
+    assert predict(FileLoadFiles(crash=True)).elf_headers_hole == 0x1000
+
+
+@pytest.mark.parametrize(
+    ("kernel", "crash", "told"),
+    [
+        (replace(KERNEL, dm_crypt_keys=True), True, "at random inside the crash region"),
+        (replace(KERNEL, dm_crypt_keys=True), False, ""),
+        (replace(KERNEL, cma=True), False, ""),
+        (replace(KERNEL, cma=True, behaviour=behaviour_of(parse_kernel_version("7.2"))), False, "asks its CMA area"),
+        (replace(KERNEL, cma=True, behaviour=behaviour_of(parse_kernel_version("7.2"))), True, ""),
+        (replace(KERNEL, behaviour=behaviour_of(parse_kernel_version("7.2"))), False, ""),
+    ],
+)
+def test_what_leaves_places_open(kernel: FileLoadKernel, told: str, *, crash: bool) -> None:
+    """Keys of dm-crypt in a crash image, and newer kernels' CMA area for a normal one."""
+    machine = FileLoadMachine(TREE, free_memblock=(MemRange.from_size(2 * GIB, 256 * MIB),))
+    plan = predict_file_load_arm64(machine, kernel, IMAGE, FileLoadFiles(crash=crash), 0x5000)
+    assert [told in why for why in plan.not_determined] == ([True] if told else [])
+    assert (plan.entry is None) is bool(told)

@@ -79,3 +79,13 @@ def test_the_largest_kernelcore_is_the_last_block_that_fits(blocks: int, found: 
     """One node of some blocks of 4 MiB above 4 GiB: kernelcore may take all but one of them."""
     memory = Region(MemRange(4 * GIB, 4 * GIB + blocks * 4 * MIB), 0)
     assert affordable_kernelcore(machine(memory), NEW) == Affordable(found * 4 * MIB, found * 4 * MIB)
+
+
+def test_a_machine_has_memory_in_order() -> None:
+    """Some of it, sorted, each part once."""
+    facts = ArchFacts("x86_64", 0, GIB, GIB)
+    parts = [Region(MemRange(n * GIB, (n + 1) * GIB), 0) for n in range(3)]
+    assert ZoneMachine(facts, tuple(parts)).page_size == 4096
+    for wrong in ((), (parts[1], parts[0], parts[2]), (parts[0], parts[2], parts[1]), (parts[0], parts[1], parts[1])):
+        with pytest.raises(ValueError, match="region"):
+            ZoneMachine(facts, wrong)
