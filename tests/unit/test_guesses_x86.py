@@ -178,6 +178,8 @@ def test_a_count_that_exceeds_the_map_by_more_than_1_mib(ask: Asking, more: int,
     [
         ((), None),
         (("esrt: Reserving ESRT space from 0x00000000b8001000 to 0x00000000b8001038.",), 0xA8000000),
+        # There would be room above this one.
+        (("esrt: Reserving ESRT space from 0x0000000090001000 to 0x0000000090001038.",), 0x80000000),
         (
             (
                 "esrt: Reserving ESRT space from 0x00000000bb001000 to 0x00000000bb001038.",
