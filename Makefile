@@ -12,7 +12,7 @@ WORKERS ?= $(shell nproc)
 # The interpreter of this machine, never a downloaded one.
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help env system test check unit lab demo pyz purgatory schema bench clean lab-crashkernel lab-zones lab-mirror lab-srat lab-tables lab-placer lab-words lab-limits golden boottime
+.PHONY: help env system test check unit lab demo pyz purgatory schema bench clean lab-crashkernel lab-zones lab-mirror lab-srat lab-tables lab-placer lab-words lab-limits golden boottime mutants
 
 help:            ## show these lines
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -27,8 +27,8 @@ system:          ## Debian packages that the lab needs (installs them when root)
 	@sh tools/system-packages
 
 check: env       ## linters and type checkers
-	$(RUN) ruff format --check src tests bench
-	$(RUN) ruff check src tests bench
+	$(RUN) ruff format --check src tests bench tools
+	$(RUN) ruff check src tests bench tools
 	$(RUN) mypy
 
 unit: env        ## the tests that boot nothing
@@ -44,6 +44,12 @@ demo: env system ## load a second kernel in a guest and crash into it
 
 pyz: env         ## dist/kexeckit.pyz: plan and load with nothing but Python
 	$(RUN) python -m kexeckit.lab.pyz dist/kexeckit.pyz
+
+# Small faults in N places of each of PATHS (0: in all), one at a time; SEED chooses which. ARGS has more options.
+PATHS ?= memory machine kernel plan
+mutants: N := 200
+mutants: env     ## faults in the code that no test notices
+	PYTHONPATH=tools nice -n 10 $(RUN) python -m mutants $(PATHS) --sample $(N) --seed $(SEED) $(ARGS)
 
 purgatory: env   ## rebuild what runs between the two kernels
 	$(RUN) python -m kexeckit.purgatory.build

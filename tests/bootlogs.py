@@ -61,3 +61,31 @@ def x86_log(
         f"Memory: {total // 2}K/{total}K available ({_SECTIONS})",
     ]
     return "".join(f"[    0.000000] {line}\n" for line in lines)
+
+
+def arm64_log(
+    version: str, *nodes: tuple[int, int, int], tables: bool = True, cmdline: str = "quiet", more: tuple[str, ...] = ()
+) -> str:
+    """Return a boot log of an arm64 machine.
+
+    Args:
+        version: The kernel's release.
+        nodes: (node, start, end) of the node ranges.
+        tables: The highest node holds page tables that map all memory by pages.
+        cmdline: Its command line.
+        more: Further messages, behind the node ranges.
+    """
+    total, last = sum(end - start for _, start, end in nodes), max(end for _, _, end in nodes)
+    tops = {node: end for node, _, end in nodes}
+    rows = ["Booting Linux on physical CPU 0x0000000000 [0x410fd083]", f"Linux version {version} (x)"]
+    rows += ["efi: UEFI not found."]
+    for node, end in tops.items():
+        top = end - (total // 512 if tables and end == last else 0)
+        rows.append(f"NODE_DATA({node}) allocated [mem {top - 0x3000:#x}-{top - 1:#x}]")
+    start = min(start for _, start, _ in nodes)
+    rows += ["Zone ranges:", f"  DMA      [mem {start:#018x}-{min(last, 4 * GIB) - 1:#018x}]"]
+    rows += ["Early memory node ranges", *(f"  node   {n}: [mem {s:#018x}-{e - 1:#018x}]" for n, s, e in nodes)]
+    rows += [*more, f"Kernel command line: {cmdline}"]
+    sections = "9000K kernel code, 2000K rwdata, 5000K rodata, 2000K init, 500K bss"
+    rows += [f"Memory: 100000K/{total >> 10}K available ({sections})"]
+    return "".join(f"[    0.000000] {row}\n" for row in rows)

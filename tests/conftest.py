@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from answers import Asking
+
 settings.register_profile("dev", max_examples=200, deadline=None)
 settings.register_profile("ci", max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("deep", max_examples=100_000, deadline=None, suppress_health_check=list(HealthCheck))
@@ -26,6 +28,12 @@ def corpus() -> Path:
     if not (folder / "index.jsonl").is_file():
         pytest.skip("the corpus of real logs is absent; set KEXECKIT_CORPUS to its folder to run this")
     return folder
+
+
+@pytest.fixture
+def ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Asking:
+    """What the command answers to a text."""
+    return Asking(tmp_path, capsys)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -102,33 +102,32 @@ def _shared(regions: list[Region], limits: Limits, words: Words) -> dict[int, in
     if core == 0 or core >= total:
         return {}
     floor = [z for z in limits if z[2] > z[1]][-1][1]
-    nodes = sorted({r[2] for r in regions})
-    reached = dict.fromkeys(nodes, 0)
-    usable = len(nodes)
-    while True:
+    waiting = {node: sorted(_pages(regions, node), reverse=True) for node in sorted({r[2] for r in regions})}
+    reached = dict.fromkeys(waiting, 0)
+    for usable in range(len(waiting), 0, -1):
         share = core // usable
-        for node in nodes:
-            if core < share:
-                share = core // usable
-            left = share
-            for start, end, _, _, _ in sorted(r for r in regions if r[2] == node):
-                at = max(start, reached[node])
-                if at >= end:
-                    continue
-                if at < floor:
-                    low = min(end, floor) - at
-                    left -= min(low, left)
-                    core -= min(low, core)
-                    if end <= floor:
-                        reached[node] = end
-                        continue
-                    at = floor
-                size = min(end - at, left)
-                reached[node] = at + size
-                core -= min(core, size)
-                left -= size
-                if left == 0:
-                    break
-        usable -= 1
-        if usable == 0 or core <= usable:
-            return reached
+        for node, pages in waiting.items():
+            share = core // usable if core < share else share
+            core, reached[node] = _kernel_takes(pages, share, core, (floor, reached[node]))
+        if core < usable:
+            break
+    return reached
+
+
+def _pages(regions: list[Region], node: int) -> set[int]:
+    return {p for r in regions if r[2] == node for p in range(r[0], r[1])}
+
+
+def _kernel_takes(pages: list[int], share: int, core: int, floor_and_reached: tuple[int, int]) -> tuple[int, int]:
+    # One node's turn, one page at a time, the next page last in the list. Pages below the floor are the kernel's,
+    # whatever its share is; above it the turn ends with the share. Gives back what the kernel still needs, and how far
+    # it came.
+    floor, reached = floor_and_reached
+    while pages:
+        if pages[-1] >= floor and not share:
+            return core, pages[-1]
+        reached = pages.pop() + 1
+        share, core = max(share - 1, 0), max(core - 1, 0)
+        if reached > floor and not share:
+            return core, reached
+    return core, reached

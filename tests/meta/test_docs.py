@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 import kexeckit
 from kexeckit.cli.main import COMMANDS
@@ -120,6 +121,24 @@ def test_man_page_has_every_schema_and_exit_code() -> None:
     errors = importlib.import_module("kexeckit.errors")
     codes = {str(c.exit_code) for c in vars(errors).values() if isinstance(c, type) and hasattr(c, "exit_code")}
     assert {*codes, "0", "3"} == set(re.findall(r"^\*\*(\d+)\*\*$", text, re.MULTILINE)) - {"130", "141"}
+
+
+def test_contributing_names_the_switches_of_the_tests() -> None:
+    """Every option that conftest.py adds to pytest stands there, and no sentence denies it."""
+    options = re.findall(r'addoption\("(--[a-z-]+)"', (ROOT / "tests" / "conftest.py").read_text("utf-8"))
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    assert options
+    assert not [option for option in options if option not in text]
+    assert "no switch" not in text
+
+
+def test_contributing_has_the_numbers_of_examples() -> None:
+    """Those of the profiles that hypothesis is set up with."""
+    sentence = re.search(r"Property tests draw [^.]*\.", (ROOT / "CONTRIBUTING.md").read_text("utf-8"))
+    assert sentence
+    numbers = [int(n.replace(",", "")) for n in re.findall(r"\b[0-9][0-9,]*\b", sentence[0])]
+    profiles = ("dev", "ci", "deep")
+    assert numbers == [settings.get_profile(name).max_examples for name in profiles]
 
 
 def test_changelog_and_package_agree_on_the_version() -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bootlogs import GIB, MIB
+from bootlogs import arm64_log as boot
 from kexeckit.formats.bootlog.boot import parse_boot_log
 from kexeckit.formats.bootlog.page_size import has_wide_addresses, page_size
 from kexeckit.formats.iomem import parse_iomem
@@ -25,24 +26,6 @@ from readings import facts_of_log
 KIB = 1 << 10
 Node = tuple[int, int, int]
 WIDE_PAGES = "Dentry cache hash table entries: 4194304 (order: 9, 33554432 bytes, linear)"
-
-
-def boot(version: str, *nodes: Node, tables: bool = True, cmdline: str = "quiet", more: tuple[str, ...] = ()) -> str:
-    """Return a boot log with these (node, start, end); with `tables`, the highest holds page tables of pages."""
-    total, last = sum(end - start for _, start, end in nodes), max(end for _, _, end in nodes)
-    tops = {node: end for node, _, end in nodes}
-    rows = ["Booting Linux on physical CPU 0x0000000000 [0x410fd083]", f"Linux version {version} (x)"]
-    rows += ["efi: UEFI not found."]
-    for node, end in tops.items():
-        top = end - (total // 512 if tables and end == last else 0)
-        rows.append(f"NODE_DATA({node}) allocated [mem {top - 0x3000:#x}-{top - 1:#x}]")
-    start = min(start for _, start, _ in nodes)
-    rows += ["Zone ranges:", f"  DMA      [mem {start:#018x}-{min(last, 4 * GIB) - 1:#018x}]"]
-    rows += ["Early memory node ranges", *(f"  node   {n}: [mem {s:#018x}-{e - 1:#018x}]" for n, s, e in nodes)]
-    rows += [*more, f"Kernel command line: {cmdline}"]
-    sections = "9000K kernel code, 2000K rwdata, 5000K rodata, 2000K init, 500K bss"
-    rows += [f"Memory: 100000K/{total >> 10}K available ({sections})"]
-    return "".join(f"[    0.000000] {row}\n" for row in rows)
 
 
 def predict(text: str, *words: str) -> Reservation:

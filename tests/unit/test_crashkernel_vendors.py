@@ -82,63 +82,6 @@ def test_arm64_searches_like(release: str, like: str) -> None:
     assert {f: getattr(ours, f) for f in SEARCH} == {f: getattr(theirs, f) for f in SEARCH}
 
 
-@pytest.mark.parametrize(
-    ("release", "arch", "field", "value"),
-    [
-        ("2.6.32-642.6.2.el6.x86_64", "x86_64", "auto", "el6"),
-        ("2.6.32-642.6.2.el6.x86_64", "x86_64", "bottom_up", True),
-        ("2.6.32-642.6.2.el6.x86_64", "x86_64", "low_limit", 896 * MIB - 1),
-        ("3.10.0-514.el7.x86_64", "x86_64", "low_default", "swiotlb-256M"),
-        ("3.10.0-514.el7.x86_64", "x86_64", "total_rounded", False),
-        ("3.10.0-514.el7.x86_64", "x86_64", "middle_limit", 4 * GIB),
-        ("3.10.0-1127.el7.x86_64", "x86_64", "low_from_own_size", True),
-        ("3.10.0-1160.el7.x86_64", "x86_64", "low_from_own_size", False),
-        ("3.10.0-1160.el7.x86_64", "x86_64", "encrypted_extra", "swiotlb"),
-        ("3.10.0-1160.el7.s390x", "s390x", "auto", "el7-s390"),
-        ("4.14.0-115.el7a.aarch64", "arm64", "auto", "2G-:512M"),
-        ("4.18.0-80.el8.x86_64", "x86_64", "low_limit", 896 * MIB),
-        ("4.18.0-80.el8.x86_64", "x86_64", "middle_limit", 4 * GIB),
-        ("4.18.0-80.el8.x86_64", "x86_64", "encrypted_extra", ""),
-        ("4.18.0-147.el8.x86_64", "x86_64", "auto", "1G-64G:160M,64G-1T:256M,1T-:512M"),
-        ("4.18.0-348.el8.x86_64", "x86_64", "auto", "1G-4G:160M,4G-64G:192M,64G-1T:256M,1T-:512M"),
-        ("4.18.0-477.10.1.el8_8.x86_64", "x86_64", "auto", "1G-4G:192M,4G-64G:256M,64G-:512M"),
-        ("4.18.0-348.el8.x86_64", "x86_64", "encrypted_extra", "swiotlb-64M"),
-        ("4.18.0-425.3.1.el8.aarch64", "arm64", "low_always", True),
-        ("4.18.0-425.3.1.el8.aarch64", "arm64", "auto", "2G-:448M"),
-        ("4.18.0-553.el8_10.aarch64", "arm64", "auto", "2G-:480M"),
-        ("4.18.0-553.el8_10.s390x", "s390x", "total_rounded", True),
-        ("5.14.0-70.13.1.el9_0.x86_64", "x86_64", "total_rounded", False),
-        ("5.14.0-162.6.1.el9_1.x86_64", "x86_64", "total_rounded", True),
-        ("5.14.0-284.11.1.el9_2.x86_64", "x86_64", "mirror", "always"),
-        ("5.14.0-362.8.1.el9_3.x86_64", "x86_64", "mirror", "kernelcore"),
-        ("5.14.0-570.12.1.el9_6.x86_64", "x86_64", "size_checked", False),
-        ("5.14.0-570.12.1.el9_6.x86_64", "x86_64", "prefixed", True),
-        ("6.12.0-55.9.1.el10_0.x86_64", "x86_64", "size_checked", True),
-        ("5.15.0-76-generic", "x86_64", "total_rounded", False),
-        ("3.3.8", "x86_64", "total_is_span", True),
-        ("3.4.39", "x86_64", "total_is_span", False),
-        ("3.9.6", "x86_64", "after_numa", False),
-        ("3.13.0", "x86_64", "after_numa", True),
-        ("4.1.3", "x86_64", "low_default", "swiotlb-72M"),
-        ("4.2.8", "x86_64", "low_default", "swiotlb-256M"),
-        ("4.3", "x86_64", "low_optional", True),
-        ("4.4.155", "x86_64", "low_optional", False),
-        ("4.12", "x86_64", "low_from_own_size", True),
-        ("4.13.9", "x86_64", "low_from_own_size", False),
-        ("5.14", "arm64", "fixed_checks", True),
-        ("5.15.100", "arm64", "fixed_checks", False),
-        ("6.9", "x86_64", "prefixed", False),
-        ("6.11.11", "x86_64", "prefixed", True),
-        ("6.11.11", "x86_64", "size_checked", False),
-        ("6.7.3", "loongarch64", "plain_falls_up", False),
-        ("6.8.1", "loongarch64", "plain_falls_up", True),
-    ],
-)
-def test_fields_of_a_release(release: str, arch: str, field: str, value: object) -> None:
-    """What the source of that release was read to do."""
-    assert getattr(rules(release, arch), field) == value
-
-
 def test_other_vendors_kernels_are_not_rhels() -> None:
     """A mark of RHEL in a kernel of another version, or in Oracle's own, means nothing."""
     for release in (

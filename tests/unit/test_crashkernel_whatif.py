@@ -159,3 +159,22 @@ def test_areas_of_the_crash_kernel_without_a_region() -> None:
     assert found.outcome == "failed"
     assert [(r.kind, r.start) for r in found.regions] == [("cma", 0xBAC00000)]
     assert any(reason.about == "cma" for reason in explain(found))
+
+
+def test_at_most_four_areas_of_the_crash_kernel_itself() -> None:
+    """CRASHK_CMA_RANGES_MAX, kernel/crash_reserve.c: of 8 GiB in halves, the fourth piece is the last."""
+    found = predict(x86_log(pc_table(), version="7.2.0"), "crashkernel=2G", "crashkernel=8G,cma")
+    assert [r.size // MIB for r in found.regions if r.kind == "cma"] == [512, 256, 128, 32]
+
+
+def test_the_last_cma_counts() -> None:
+    """Of several words, and a size that only a configuration asked for is placed again with other memory."""
+    text = log("cma: Reserved 64 MiB at 0x00000000ba000000", cmdline="root=/dev/vda1 nokaslr cma=64M")
+    assert starts(predict(text, "crashkernel=256M", "cma=64M cma=32M")) == [0xAC000000]
+    assert starts(predict(text, "crashkernel=256M", "cma=32M cma=64M")) == [0xAA000000]
+    built_in = log("cma: Reserved 64 MiB at 0x00000000ba000000")
+    assert starts(predict(built_in, "crashkernel=256M")) == [0xAA000000]
+    # The initrd goes to the top of 2 GiB: 0x6eced000 to the end; the area right below, from a border of 4 MiB on.
+    assert starts(predict(built_in, "crashkernel=256M", "mem=2G")) == starts(
+        predict(built_in, "crashkernel=256M", "mem=2G", "cma=64M")
+    )

@@ -104,3 +104,31 @@ def test_a_table_in_the_way_of_a_region() -> None:
     tables = [h.range for h in found.early.held if h.name == "page tables"]
     assert tables == [MemRange(0x253FF000, 0x25400000)]
     assert [r.start for r in found.regions] == [0x1D000000]
+
+
+def test_a_machine_that_ends_below_1_mib() -> None:
+    """Only the first MiB is mapped, from the buffer."""
+    assert direct_map_pages(memblock((0x1000, 0x9F000)), FIVE, None) == EMPTY
+    assert direct_map_pages(memblock((0x1000, MIB)), FIVE, None) == EMPTY
+
+
+def test_ram_that_ends_off_a_step() -> None:
+    """A page behind the last 2 MiB needs a table of small leaves, right below it; without that page none is needed."""
+    bare = DirectMap(gigabyte=False, five_levels=False, buffer=0)
+    low = ((0x1000, 0x9F000), (MIB, 64 * MIB))
+    assert direct_map_pages(memblock(*low, (66 * MIB, 68 * MIB)), bare, None) == EMPTY
+    odd = direct_map_pages(memblock(*low, (66 * MIB, 68 * MIB + PAGE_SIZE)), bare, None)
+    assert list(odd) == [MemRange(68 * MIB - PAGE_SIZE, 68 * MIB)]
+
+
+def test_a_table_for_each_512_gib_between_the_first_and_the_last() -> None:
+    """With leaves of 1 GiB. That of the lowest and that of the highest part come before any memory is mapped.
+
+    The buffer is empty here, so that all others come from memory.
+    """
+    none = DirectMap(gigabyte=True, five_levels=False, buffer=0)
+
+    def tables(end: int) -> int:
+        return direct_map_pages(memblock((0, GIB), (GIB, end)), none, None).size // PAGE_SIZE
+
+    assert [tables(n * GIB) for n in (512, 513, 1024, 1025, 1536, 1537)] == [0, 0, 0, 1, 1, 2]

@@ -108,3 +108,158 @@ def test_steps_say_what_happened() -> None:
     """Every item has a step, refused ones too."""
     steps = with_parameters(PC, "memmap=64M$1G,@5G mem=0").steps
     assert [(s.item, s.changed) for s in steps] == [("memmap=64M$1G", True), ("memmap=@5G", False), ("mem=0", False)]
+
+
+@pytest.mark.parametrize(("sign", "number"), [("@", 1), ("$", 2), ("#", 3), ("!", 12)])
+def test_signs_of_memmap_are_types_of_the_abi(sign: str, number: int) -> None:
+    """RAM, reserved, ACPI data and persistent memory, by the numbers of enum e820_type."""
+    table = with_parameters(PC, f"memmap=1M{sign}8G").table
+    assert [e.type for e in table if e.start == 8 * GIB] == [number]
+
+
+@pytest.mark.parametrize(("number", "parts"), [(11, 1), (12, 2), (13, 1), (4026531838, 1), (4026531839, 2)])
+def test_only_two_types_are_never_merged(number: int, parts: int) -> None:
+    """Persistent memory of the older kind and soft reserved memory, enum e820_type."""
+    assert len(sanitized(make_table([(0, 4, number), (4, 8, number)]))) == parts
+
+
+@pytest.mark.parametrize(("number", "count"), [(1, 1), (127, 0), (128, 1), (129, 0)])
+def test_what_counts_as_ram(number: int, count: int) -> None:
+    """RAM, and RAM that the kernel itself marked: E820_TYPE_RESERVED_KERN is 128."""
+    assert len(ram(make_table([(0, MIB, number)]))) == count
+
+
+@pytest.mark.parametrize(("end", "parts"), [((1 << 64) - 1, 1), (1 << 64, 2)])
+def test_an_end_fits_64_bits(end: int, parts: int) -> None:
+    """A table with an entry that ends at 2^64, which wraps, is not cleaned up."""
+    assert len(sanitized(make_table([(0, GIB, 1), (GIB, end, 1)]))) == parts
+
+
+def test_the_bios_area_is_384_kib() -> None:
+    """From 640 KiB to 1 MiB, besides the first page."""
+    assert ram(bios_trimmed(make_table([(0, 2 * MIB, 1)]))) == [MemRange(4096, 640 << 10), MemRange(MIB, 2 * MIB)]
+
+
+@pytest.mark.parametrize("number", [12, 128])
+def test_mem_leaves_other_types_alone(number: int) -> None:
+    """Only RAM above the size goes."""
+    edited = with_parameters(make_table([(0, GIB, 1), (GIB, 2 * GIB, number), (2 * GIB, 3 * GIB, 1)]), "mem=512M")
+    assert [(e.start, e.end, e.type) for e in edited.table] == [(0, 512 * MIB, 1), (GIB, 2 * GIB, number)]
+
+
+@pytest.mark.parametrize(
+    ("start", "size", "expected"),
+    [
+        # |0 .. 10| is asked for; beside it, before, after, over both ends, with one end the same.
+        (0, 4, [(0, 4, 2), (4, 10, 1)]),
+        (6, 4, [(0, 6, 1), (6, 10, 2)]),
+        (6, 9, [(0, 6, 1), (6, 10, 2)]),
+        (0, 10, [(0, 10, 2)]),
+        (0, 11, [(0, 10, 2)]),
+        (3, 4, [(0, 3, 1), (3, 7, 2), (7, 10, 1)]),
+        (10, 5, [(0, 10, 1)]),
+    ],
+)
+def test_update_of_a_part(start: int, size: int, expected: list[tuple[int, int, int]]) -> None:
+    """The pieces of an entry from 0 to 10, in whatever order they stand in the table."""
+    assert sorted(range_updated(make_table([(0, 10, 1)]), start, size, 1, 2)) == make_sorted(expected)
+    assert sorted(range_updated(make_table([(0, 10, 3)]), start, size, 1, 2)) == make_sorted([(0, 10, 3)])
+
+
+@pytest.mark.parametrize(
+    ("start", "size", "expected"),
+    [
+        (10, 4, [(14, 20, 1)]),
+        (16, 4, [(10, 16, 1)]),
+        (16, 9, [(10, 16, 1)]),
+        (5, 9, [(14, 20, 1)]),
+        (13, 4, [(10, 13, 1), (17, 20, 1)]),
+        (20, 5, [(10, 20, 1)]),
+        (5, 5, [(10, 20, 1)]),
+    ],
+)
+def test_removal_of_a_part(start: int, size: int, expected: list[tuple[int, int, int]]) -> None:
+    """What stays of an entry from 10 to 20."""
+    assert sorted(range_removed(make_table([(10, 20, 1)]), start, size, None)) == make_sorted(expected)
+
+
+def make_sorted(entries: list[tuple[int, int, int]]) -> list[E820Entry]:
+    """Return entries by address."""
+    return sorted(make_table(entries))
+
+
+def test_sizes_that_wrap_end_at_2_to_the_64() -> None:
+    """A size larger than what is left reaches to the last byte but one."""
+    for found in (range_updated(PC, 5 * GIB - 4096, 1 << 64, 1, 2), range_updated(PC, 5 * GIB - 4096, 8192, 1, 2)):
+        assert sorted(e for e in found if e.start >= 4 * GIB) == make_sorted(
+            [(4 * GIB, 5 * GIB - 4096, 1), (5 * GIB - 4096, 5 * GIB, 2)]
+        )
+
+
+@pytest.mark.parametrize(
+    ("words", "changed", "problem"),
+    [
+        ("mem", [False], ""),
+        ("memmap", [False], ""),
+        ("mem=nopentium", [False], ""),
+        ("mem=junk", [False], ""),
+        ("memmap=junk", [False], ""),
+        ("memmap=exactmap", [True], "Invalid user supplied memory map"),
+        ("memmap=1M$1G mem=2G", [True, True], ""),
+        ("memmap=1G%8G-1+2", [False], ""),
+        ("memmap=1M%1G-1+2", [True], ""),
+        ("memmap=1M%1Gx", [False], ""),
+    ],
+)
+def test_what_each_word_did(words: str, changed: list[bool], problem: str) -> None:
+    """Whether the map changed is told word by word."""
+    edited = with_parameters(PC, words)
+    assert [step.changed for step in edited.steps] == changed
+    assert edited.problem == problem
+    assert [step.item for step in edited.steps] == words.split()
+
+
+@pytest.mark.parametrize("words", ["mem", "memmap", "mem=nopentium", "memmap=junk"])
+def test_words_that_are_refused_clean_nothing_up(words: str) -> None:
+    """A table that the firmware left untidy stays so."""
+    untidy = make_table([(GIB, 2 * GIB, 1), (0, GIB, 1)])
+    assert with_parameters(untidy, words).table == untidy
+    assert with_parameters(untidy, "mem=junk").table == make_table([(0, 2 * GIB, 1)])
+
+
+@pytest.mark.parametrize(
+    ("item", "at"),
+    [("memmap=16M%1G-1+2", (GIB, GIB + 16 * MIB, 2)), ("memmap=16M%8G+7", (8 * GIB, 8 * GIB + 16 * MIB, 7))],
+)
+def test_retyped_and_new_parts(item: str, at: tuple[int, int, int]) -> None:
+    """A part of an old type gets a new one; without an old type it is added."""
+    assert at in [tuple(entry) for entry in with_parameters(PC, item).table]
+
+
+@pytest.mark.parametrize(("item", "left"), [("memmap=16M%3G-2", 1), ("memmap=16M%3G-1", 0), ("memmap=16M%3G", 1)])
+def test_parts_that_go(item: str, left: int) -> None:
+    """Of the old type only, or whatever is there."""
+    reserved = [e for e in with_parameters(PC, item).table if e.type == 2]
+    assert [e.start for e in reserved] == [3 * GIB + 16 * MIB * left]
+
+
+def test_an_entry_of_no_size_is_no_ram() -> None:
+    """As removal leaves them."""
+    assert ram(make_table([(0, 0, 1), (MIB, GIB, 1)])) == [MemRange(MIB, GIB)]
+
+
+@pytest.mark.parametrize(
+    ("item", "effect"),
+    [
+        ("memmap=16M%3G-2", "removes type 2 from 0xc0000000, 0x1000000 bytes"),
+        ("memmap=16M%3G", "removes whatever is there from 0xc0000000, 0x1000000 bytes"),
+        ("memmap=16M%3G-2+1", "retypes 2 to 1 from 0xc0000000, 0x1000000 bytes"),
+        ("memmap=16M%8G+7", "adds 0x1000000 bytes at 0x200000000 as pmem"),
+        ("memmap=16M@8G", "adds 0x1000000 bytes at 0x200000000 as ram"),
+        ("memmap=2G", "removes RAM from 0x80000000 up"),
+        ("mem=2G", "removes RAM from 0x80000000 up"),
+    ],
+)
+def test_what_a_word_did_in_words(item: str, effect: str) -> None:
+    """As explanations show it."""
+    assert [step.effect for step in with_parameters(PC, item).steps] == [effect]

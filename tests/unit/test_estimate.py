@@ -23,6 +23,7 @@ from kexeckit.system.capture_setup import unpacked_size
 
 MIB = 1 << 20
 GIB = 1 << 30
+TIB = 1 << 40
 
 
 def setup(**values: int) -> CaptureSetup:
@@ -51,6 +52,133 @@ def test_every_part_counts() -> None:
     assert estimate(setup(initrd=40 * MIB)).least >= least + 32 * MIB
     assert estimate(setup(luks=GIB)).recommended >= recommended + GIB
     assert estimate(setup(ram=1 << 50)).least > least
+
+
+KIB = 1 << 10
+# What the loader takes out of every region: room for headers, purgatory and its like, two tables and two more pages.
+KEXEC = {"elfcorehdr": 900 * KIB, "segments": 128 * KIB, "kexec-pages": 16 * KIB}
+# What every estimate has: pages of the dump, and what the memory map of up to 128 MiB takes.
+USUAL = {"page-cache": 32 * MIB, "struct-pages": 6 * MIB, "page-tables": 64 * KIB}
+
+
+def parts(**values: int) -> dict[str, int]:
+    """Return all parts but the margin, by name."""
+    return {p.name: p.size for p in estimate(setup(**values)).parts if p.name != "margin"}
+
+
+def test_parts_of_a_kernel_that_starts() -> None:
+    """16 MiB while drivers start, 1 MiB for each CPU, 7 MiB for the files of trace events: measured.
+
+    makedumpfile's bitmaps are two bits for each page of 4 KiB: 4 MiB for 64 GiB.
+    """
+    found = parts(half=0, trace=1, cpus=3, ram=64 * GIB, low=64 * MIB, luks=100 * MIB)
+    files = {"kernel": 44 * MIB, "initrd": 8 * MIB, "initramfs": 24 * MIB}
+    measured = {"starting": 16 * MIB, "per-cpu": 3 * MIB, "trace-files": 7 * MIB}
+    dump = {"bitmap": 4 * MIB, "low": 64 * MIB, "luks": 100 * MIB}
+    assert found == {**files, **measured, **dump, **KEXEC, **USUAL}
+
+
+def test_parts_of_a_kernel_that_is_loaded() -> None:
+    """Nothing of Linux runs yet: the kernel with room to unpack itself, the archive, and what the loader adds."""
+    found = parts(unpacking=200 * MIB, initrd=MIB, unpacked=MIB)
+    assert found == {"unpacking": 200 * MIB, "initrd": MIB, "page-cache": 32 * MIB, **KEXEC}
+
+
+def test_parts_when_the_file_system_is_mounted() -> None:
+    """The files twice; 2 MiB early on and 264 KiB for each CPU: measured. Two sections of 128 MiB and two more."""
+    found = parts(cpus=3, initrd=60 * MIB, unpacked=60 * MIB)
+    files = {"kernel": 44 * MIB, "initrd": 60 * MIB, "initramfs": 60 * MIB, "tmpfs-half": 60 * MIB}
+    measured = {"early": 2 * MIB, "per-cpu": 3 * 264 * KIB}
+    assert found == {**files, **measured, **KEXEC, **USUAL, "struct-pages": 8 * MIB}
+
+
+def test_a_kernel_that_runs_needs_no_more_than_one_that_starts() -> None:
+    """Slabs, drivers and programs are 16 MiB, as much as starting drivers take, and the kernel is no larger.
+
+    So with nothing else in the balance, both moments are alike, and the earlier one is named.
+    """
+    found = estimate(setup(initrd=0, unpacked=MIB, kernel=44 * MIB, running=44 * MIB, half=0))
+    assert found.moment == "starting"
+    assert (
+        estimate(setup(initrd=0, unpacked=MIB, kernel=44 * MIB, running=44 * MIB, half=0, trace=1)).moment == "starting"
+    )
+
+
+def test_headers_without_room_for_hotplug() -> None:
+    """56 bytes each for 1024 CPUs and a few ranges."""
+    assert parts(room=0)["elfcorehdr"] == 60 * KIB
+
+
+@pytest.mark.parametrize(("more", "sections"), [(0, 1), (1, 2)])
+def test_each_section_of_memory_has_struct_pages(more: int, sections: int) -> None:
+    """64 bytes for 4 KiB: 2 MiB for each section of 128 MiB that the region touches, and for two more."""
+    loader = sum(KEXEC.values()) + 64 * KIB
+    unpacked = 128 * MIB - (sections + 2 - more) * 2 * MIB - 44 * MIB - MIB - 16 * MIB - loader
+    assert parts(half=0, initrd=0, unpacked=unpacked + more)["struct-pages"] == (sections + 2) * 2 * MIB
+
+
+@pytest.mark.parametrize(
+    ("ram", "size"), [(GIB, 64 * KIB), (511 * GIB, 32704 * KIB), (512 * GIB, 32 * MIB), (TIB, 32 * MIB)]
+)
+def test_the_bitmap_has_a_limit(ram: int, size: int) -> None:
+    """A bitmap of makedumpfile comes in pieces of up to 32 MiB."""
+    assert parts(ram=ram)["bitmap"] == size
+
+
+@pytest.mark.parametrize(
+    ("ram", "pages"), [(0, 2), (512 * GIB, 2), (TIB, 3), (1 << 45, 65), (1 << 47, 257), ((1 << 47) + GIB, 259)]
+)
+def test_identity_tables_of_the_old_memory(ram: int, pages: int) -> None:
+    """A table of 1 GiB leaves for each 512 GiB under one more; beyond 128 TiB another level. Two pages besides."""
+    assert parts(ram=ram)["kexec-pages"] == (pages + 2) * 4 * KIB
+
+
+def test_the_margin_is_a_tenth_and_fills_up_16_mib() -> None:
+    """Of all the rest; less than 16 MiB beyond that tenth."""
+    found = estimate(setup(half=0, luks=100 * MIB))
+    need = sum(p.size for p in found.parts if p.name != "margin")
+    assert need == found.least + 132 * MIB
+    exact = need + need // 10
+    assert found.recommended == -(-exact // (16 * MIB)) * 16 * MIB
+
+
+def test_an_estimate_of_nothing_but_files() -> None:
+    """One CPU, no RAM to dump, no swiotlb or LUKS, a kernel since 6.6, room for hotplug, a tmpfs."""
+    found = CaptureSetup(0, 0, 0, 0, 0)
+    assert (found.cpus, found.ram, found.low, found.luks, found.assumed) == (1, 0, 0, 0, ())
+    assert (found.trace_files, found.hotplug_room, found.half) == (False, True, True)
+
+
+@pytest.mark.parametrize(
+    "values", [{"cpus": 0}, {"ram": -1}, {"initrd": -1}, {"running": 44 * MIB + 1}, {"luks": -1}, {"unpacking": -1}]
+)
+def test_impossible_setups_cannot_be_made(values: dict[str, int]) -> None:
+    """No CPU, negative sizes, a kernel that grows when it frees its init part."""
+    with pytest.raises(ValueError, match="sizes are not negative"):
+        setup(**values)
+
+
+def test_shares_of_an_unpacked_kernel() -> None:
+    """80 % of the file in memory, and 71 % without the init part: measured."""
+    assert kernel_sizes(100 * MIB) == (80 * MIB, 71 * MIB)
+
+
+@pytest.mark.parametrize(("ram", "size"), [(4 * GIB - 128 * MIB, 192), (4 * GIB - 128 * MIB + 1, 256), (4 * GIB, 256)])
+def test_defaults_count_ram_in_128_mib(ram: int, size: int) -> None:
+    """Up, as the kernel does: the next rule begins 128 MiB early."""
+    assert ("RHEL 9", size * MIB) in [(t.name, found) for t, found in defaults_for("x86_64", ram)]
+
+
+def test_debian_and_sles_have_defaults_for_their_architectures() -> None:
+    """Debian's package has one line for both; calibrate of SLES runs on four."""
+    for arch in ("x86_64", "arm64"):
+        assert [size for t, size in defaults_for(arch, 8 * GIB) if t.name.startswith("Debian")] == [
+            128 * MIB,
+            192 * MIB,
+        ]
+    assert [arch for arch in ("x86_64", "arm64", "ppc64le", "s390x", "mips") if computed_defaults(arch)] == [
+        "x86_64", "arm64", "ppc64le", "s390x",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["unpacking", "kernel", "initrd", "unpacked", "cpus", "ram", "low", "luks"])
@@ -232,3 +360,22 @@ def test_not_a_kernel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     path.write_bytes(json.dumps({}).encode())
     assert main(["crashkernel", "--estimate", str(path)]) == 65
     assert capsys.readouterr().err
+
+
+def test_the_last_type_of_the_first_file_system_counts() -> None:
+    """As the kernel's parser has it."""
+    assert in_tmpfs("rootfstype=ramfs rootfstype=tmpfs")
+    assert not in_tmpfs("rootfstype=tmpfs rootfstype=ramfs")
+
+
+def test_old_memory_that_ends_off_a_gib() -> None:
+    """Its last part takes smaller leaves, in a table of their own."""
+    assert parts(ram=3 * GIB + MIB)["kexec-pages"] == parts(ram=3 * GIB)["kexec-pages"] + 4 * KIB
+
+
+def test_the_margin_over_many_sizes() -> None:
+    """A tenth, rounded up to 16 MiB: no other share gives these sums."""
+    for size in range(0, 900, 37):
+        found = estimate(setup(half=0, luks=size * MIB))
+        need = found.least + 32 * MIB + size * MIB
+        assert found.recommended == -(-(need + need // 10) // (16 * MIB)) * 16 * MIB

@@ -2,6 +2,7 @@
 
 from fakes import IOMEM, make_facts
 from kexeckit.memory.range import MemRange
+from kexeckit.plan.facts import LoaderFacts
 
 
 def test_the_main_region_is_the_highest_of_its_name() -> None:
@@ -27,3 +28,9 @@ def test_no_reservation() -> None:
     facts = make_facts(IOMEM.replace("  a0000000-afffffff : Crash kernel\n", ""))
     assert facts.crash_region() is None
     assert not facts.crash_memory()
+
+
+def test_what_is_taken_of_a_loader_that_says_nothing() -> None:
+    """A kernel in the usual configuration."""
+    found = LoaderFacts()
+    assert (found.nr_cpus, found.crash_hotplug, found.cma) == (8192, True, False)

@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 
 from guest3g import CRASH, IMAGES, LOW_RAM, MACHINE, kernel, main_ram
-from kexeckit.errors import SystemCallError
+from kexeckit.errors import PlanError, SystemCallError
 from kexeckit.kernel.load.file_load import FileLoadPlan, boot_params_size, predict_file_load
 from kexeckit.kernel.load.file_load_inputs import FileLoadFiles, FileLoadMachine
+from kexeckit.kernel.load.resource_walk import crash_regions_of
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.resource import Resource, ResourceTree
 from kexeckit.memory.units import MIB
@@ -174,3 +175,75 @@ def test_without_memory_hotplug_only_cpus_get_room() -> None:
     fixed = replace(kernel("6.12.107"), memory_hotplug=False)
     plan = predict_file_load(MACHINE, fixed, IMAGES["6.12.107"], FileLoadFiles(crash=True))
     assert plan.elf_headers_hole == 64 + 56 * (2 + 2 + 8192)
+
+
+@pytest.mark.parametrize("field", ["file_size", "init_size", "kernel_alignment"])
+@pytest.mark.parametrize("value", [0, -1])
+def test_an_image_without_a_size_cannot_be_built(field: str, value: int) -> None:
+    """A bzImage has all of these."""
+    with pytest.raises(ValueError, match="not a bzImage"):
+        replace(IMAGES["6.1"], **{field: value})
+    assert replace(IMAGES["6.1"], **{field: 1}) is not None
+
+
+@pytest.mark.parametrize(("more", "told"), [(-30, ""), (-29, "no room"), (0, "no room"), (1, "bytes, limit")])
+def test_the_command_line_leaves_room_for_the_kernels_own_word(more: int, told: str) -> None:
+    """elfcorehdr=0x and up to 16 digits with what belongs to them; a line that is too long itself is told so."""
+    limit = IMAGES["6.1"].cmdline_size
+    files = FileLoadFiles(crash=False, initrd_size=4096, cmdline="x" * (limit + more - 1))
+    assert files.cmdline_length == limit + more
+    if not told:
+        assert predict_file_load(MACHINE, kernel("6.1"), IMAGES["6.1"], files).entry
+        return
+    with pytest.raises(SystemCallError, match=told) as caught:
+        predict_file_load(MACHINE, kernel("6.1"), IMAGES["6.1"], files)
+    assert caught.value.errno == errno.EINVAL
+    assert ("leaves no room" in str(caught.value)) is (more <= 0)
+
+
+def test_a_normal_image_has_no_hole_for_headers() -> None:
+    """They belong to a crash image."""
+    assert predict("6.1", crash=False).elf_headers_hole == 0
+
+
+def test_what_a_kernel_has_where_nothing_is_said() -> None:
+    """The usual configuration: hotplug of memory and CPUs, 8192 of each, none of the newer parts."""
+    found = kernel("6.1")
+    assert (found.nr_cpus, found.max_memory_ranges, found.memory_hotplug, found.crash_hotplug) == (
+        8192,
+        8192,
+        True,
+        True,
+    )
+    assert not any((found.ima_kexec, found.kho_config, found.kho_active, found.cma, found.dm_crypt_keys))
+    assert (found.efi_runtime_map, found.dtb_size, found.built_in_purgatory) == (0, 0, None)
+
+
+@pytest.mark.parametrize(("count", "fits"), [(0, True), (1, True), (2, True), (3, False)])
+def test_a_machine_has_at_most_two_crash_regions(count: int, *, fits: bool) -> None:
+    """No kernel makes more; the higher of two is the main one."""
+    regions = tuple(Resource(MemRange.from_size((n + 1) * 64 * MIB, MIB), "Crash kernel") for n in range(count))
+    tree = ResourceTree((Resource(MemRange(0, 1024 * MIB), "System RAM", regions),))
+    if not fits:
+        with pytest.raises(PlanError, match="3 regions"):
+            crash_regions_of(tree)
+        return
+    found = crash_regions_of(tree)
+    assert found.main == (regions[-1].range if regions else None)
+    assert found.low == (regions[0].range if count == 2 else None)
+
+
+@pytest.mark.parametrize(("sectors", "size"), [(0, 5 * 512), (4, 5 * 512), (1, 1024), (27, 28 * 512)])
+def test_no_setup_sectors_mean_four(sectors: int, size: int) -> None:
+    """And the boot sector comes on top: Documentation/arch/x86/boot.rst, setup_sects."""
+    assert replace(IMAGES["6.1"], setup_sects=sectors).setup_size == size
+
+
+@pytest.mark.parametrize(("present", "possible", "good"), [(1, 1, True), (2, 2, True), (0, 2, False), (3, 2, False)])
+def test_cpus_that_are_there_are_possible(present: int, possible: int, *, good: bool) -> None:
+    """And there is one."""
+    if good:
+        assert replace(kernel("6.1"), present_cpus=present, possible_cpus=possible).present_cpus == present
+        return
+    with pytest.raises(ValueError, match=r"."):
+        replace(kernel("6.1"), present_cpus=present, possible_cpus=possible)

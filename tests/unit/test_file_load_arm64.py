@@ -1,6 +1,7 @@
 """The in-kernel loader's placement on arm64."""
 
 import errno
+from dataclasses import replace
 
 import pytest
 
@@ -112,3 +113,62 @@ def test_normal_image_without_memblock_is_not_determined() -> None:
     plan = predict(FileLoadFiles(crash=False))
     assert plan.entry is None
     assert "memblock" in plan.not_determined[0]
+
+
+def test_the_kernel_is_aligned_to_2_mib() -> None:
+    """MIN_KIMG_ALIGN: a hole that begins 1 MiB after such a border loses one MiB, one that begins at it none."""
+    for start, wanted in ((GIB + MIB, GIB + 2 * MIB), (GIB + 2 * MIB, GIB + 2 * MIB)):
+        plan = predict(FileLoadFiles(crash=False), free=(MemRange.from_size(start, GIB),))
+        assert starts(plan)["kernel"] == wanted
+
+
+@pytest.mark.parametrize(("end", "found"), [(33 * GIB, True), (33 * GIB + 4096, False)])
+def test_the_initrd_lies_within_32_gib(end: int, *, found: bool) -> None:
+    """From the GiB of the kernel on, arch/arm64/kernel/machine_kexec_file.c: there it goes, or the kernel moves up."""
+    size = 64 * MIB
+    free = (MemRange.from_size(GIB, 34 * MIB), MemRange(end - size, end))
+    files = FileLoadFiles(crash=False, initrd_size=size)
+    if found:
+        assert starts(predict(files, free=(*free, MemRange.from_size(40 * GIB, 4 * MIB))))["initrd"] == end - size
+    else:
+        with pytest.raises(SystemCallError, match="no hole"):
+            predict(files, free=(*free, MemRange.from_size(40 * GIB, 4 * MIB)))
+
+
+def test_what_goes_with_the_kernel_lies_above_it() -> None:
+    """A hole below that is large enough for the initrd stays empty."""
+    free = (MemRange.from_size(GIB, 8 * MIB), MemRange.from_size(2 * GIB, 128 * MIB))
+    found = starts(predict(FileLoadFiles(crash=False, initrd_size=5 * MIB), free=free))
+    assert found["kernel"] == 2 * GIB
+    assert found["initrd"] == 2 * GIB + 33 * MIB
+
+
+def test_a_machine_without_any_reservation_dumps_nothing() -> None:
+    """A normal image has no headers, and its command line is the user's."""
+    plan = predict(FileLoadFiles(crash=False, cmdline="a"))
+    assert (plan.dumped, plan.elf_headers_hole, plan.cmdline) == ((), 0, "a")
+    assert predict(FileLoadFiles(crash=False)).cmdline == ""
+
+
+def test_the_room_for_headers_is_that_of_the_segment() -> None:
+    """Two CPUs and two ranges of old memory: a page."""
+    assert predict(FileLoadFiles(crash=True)).elf_headers_hole == 0x1000
+
+
+@pytest.mark.parametrize(
+    ("kernel", "crash", "told"),
+    [
+        (replace(KERNEL, dm_crypt_keys=True), True, "at random inside the crash region"),
+        (replace(KERNEL, dm_crypt_keys=True), False, ""),
+        (replace(KERNEL, cma=True), False, ""),
+        (replace(KERNEL, cma=True, behaviour=behaviour_of(parse_kernel_version("7.2"))), False, "asks its CMA area"),
+        (replace(KERNEL, cma=True, behaviour=behaviour_of(parse_kernel_version("7.2"))), True, ""),
+        (replace(KERNEL, behaviour=behaviour_of(parse_kernel_version("7.2"))), False, ""),
+    ],
+)
+def test_what_leaves_places_open(kernel: FileLoadKernel, told: str, *, crash: bool) -> None:
+    """Keys of dm-crypt in a crash image, and newer kernels' CMA area for a normal one."""
+    machine = FileLoadMachine(TREE, free_memblock=(MemRange.from_size(2 * GIB, 256 * MIB),))
+    plan = predict_file_load_arm64(machine, kernel, IMAGE, FileLoadFiles(crash=crash), 0x5000)
+    assert [told in why for why in plan.not_determined] == ([True] if told else [])
+    assert (plan.entry is None) is bool(told)

@@ -112,3 +112,25 @@ def test_a_kernel_larger_than_its_init_size_is_refused_as_the_kernel_refuses() -
     with pytest.raises(SystemCallError, match="65536 bytes for 4096 bytes of memory") as caught:
         plan_file_load(make_request(build_bzimage(init_size=4096)), FACTS)
     assert caught.value.errno == errno.EINVAL
+
+
+@pytest.mark.parametrize("panic", [False, True])
+def test_the_map_that_the_kernel_hands_over(*, panic: bool) -> None:
+    """The firmware's to a normal image; to a capture kernel the low 640 KiB and the reservation as RAM.
+
+    What is said of dumps is said for capture kernels only.
+    """
+    facts = replace(make_facts(), dump_warnings=("no vmcoreinfo",))
+    plan = plan_file_load(make_request(panic=panic), facts)
+    tops = [r.end for r in plan.e820.ram()]
+    assert (max(tops) == 0xB0000000) is panic
+    assert (0x140000000 in tops) is not panic
+    assert ("no vmcoreinfo" in plan.warnings) is panic
+    assert (plan.elfcorehdr is not None) is panic
+
+
+def test_limits_of_the_kernels_loader_are_half_open_here() -> None:
+    """Its highest end is the last byte; the segments' requests have the one after."""
+    plan = plan_file_load(make_request(panic=True), make_facts())
+    assert {s.request.maximum % 4096 for s in plan.segments} == {0}
+    assert all(s.range.end <= s.request.maximum for s in plan.segments)

@@ -88,3 +88,12 @@ def test_the_top_of_the_address_space_can_be_given_away() -> None:
     ram = RangeSet((MemRange((1 << 64) - 4 * P, 1 << 64),))
     found = find_hole(ram, want(4), RangeSet())
     assert found == MemRange((1 << 64) - 4 * P, 1 << 64)
+
+
+def test_a_place_without_a_lowest_start_does_not_tell_one() -> None:
+    """Neither in the reason nor in a refusal."""
+    assert "at or above" not in locate_hole(RAM, want(1), RangeSet()).reason
+    assert "at or above 0x00001000" in locate_hole(RAM, want(1, low=P), RangeSet()).reason
+    with pytest.raises(NoHoleError) as caught:
+        locate_hole(RAM, want(0x80), RangeSet())
+    assert "at or above" not in str(caught.value)

@@ -223,3 +223,42 @@ def test_limits_are_read_and_held(root: Sysroot, facts: MachineFacts) -> None:
         assert caught.value.remedy
     with pytest.raises(SystemCallError, match="EADDRNOTAVAIL"):
         check_plan(planned(facts, Syscall.LOAD, panic=True), ImageLimits())
+
+
+@pytest.mark.parametrize(("action", "told"), [("add", "a dump would lack it"), ("remove", "reading a dump would fail")])
+def test_what_a_stale_header_means(facts: MachineFacts, action: str, told: str) -> None:
+    """Memory that is new is missing in a dump, memory that is gone is still listed."""
+    event = DIMM if action == "add" else HotplugEvent("remove", MemRange(0x100000000, 0x140000000))
+    effect = effect_of(event, planned(facts, Syscall.FILE, panic=True), facts, NEW)
+    assert told in effect.reasons[0]
+
+
+@pytest.mark.parametrize("name", ["kernel", "initrd", "boot_params"])
+def test_the_fingerprint_sees_every_stable_segment(facts: MachineFacts, name: str) -> None:
+    """Another digest of kernel, initrd or boot_params is another image; the purgatory's holds the others'."""
+    plan = planned(facts, Syscall.LOAD, panic=True)
+    other = tuple(replace(s, sha256="0" * 64) if s.name == name else s for s in plan.segments)
+    assert fingerprint(replace(plan, segments=other)) != fingerprint(plan)
+    seeded = tuple(replace(s, sha256="0" * 64) if s.name == "purgatory" else s for s in plan.segments)
+    assert fingerprint(replace(plan, segments=seeded)) == fingerprint(plan)
+
+
+def test_a_refusal_names_the_call_and_what_helps(facts: MachineFacts) -> None:
+    """A smaller initrd only where it is too much for memory."""
+    for syscall, call in ((Syscall.LOAD, "kexec_load"), (Syscall.FILE, "kexec_file_load")):
+        with pytest.raises(SystemCallError) as caught:
+            check_plan(planned(facts, syscall, panic=True), ImageLimits(next(iter(facts.crash_memory())), 100))
+        assert (caught.value.syscall, caught.value.remedy) == (call, "use a smaller initrd")
+    crash = MemRange(0x20000000, 0x30000000)
+    with pytest.raises(SystemCallError) as caught:
+        check_plan(planned(facts, Syscall.FILE, panic=True), ImageLimits(crash))
+    assert caught.value.remedy == ""
+
+
+def test_only_the_segments_that_lose_their_place_are_named(facts: MachineFacts) -> None:
+    """Those in the memory that goes."""
+    plan = planned(facts, Syscall.LOAD, panic=False)
+    last = max(plan.segments, key=lambda s: s.range.start)
+    gone = MemRange(last.range.start, last.range.end)
+    effect = effect_of(HotplugEvent("remove", gone), plan, facts, NEW)
+    assert effect.reasons[0] == f"the place of {last.name} would be gone"

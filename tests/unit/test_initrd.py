@@ -48,3 +48,15 @@ def test_other_files_are_refused_with_what_they_look_like(data: bytes, words: st
     assert text.startswith("the/initrd: not an initrd: ")
     assert words in text
     assert "expected a cpio archive" in text
+
+
+def test_an_archive_of_the_old_gzip_is_accepted() -> None:
+    """lib/decompress.c takes its second magic number, too."""
+    check_initrd(NamedContent("i", b"\x1f\x9e" + bytes(100)))
+
+
+def test_only_a_kernel_is_told_to_be_swapped() -> None:
+    """Of other files that would mislead."""
+    with pytest.raises(InputError) as caught:
+        check_initrd(NamedContent("i", b"root=/dev/sda1\n"))
+    assert "swapped" not in str(caught.value)

@@ -122,3 +122,70 @@ def test_unknown_memory_leaves_its_check_out() -> None:
     assert check_segments([far], ImageLimits(destination=X86_64_LIMIT_LA57), crash=False) is None
     assert check_segments([far], ImageLimits(destination=NO_LIMIT), crash=False) is None
     assert check_segments([far], ImageLimits(), crash=False) is not None
+
+
+@pytest.mark.parametrize(
+    ("limits", "limit"),
+    [
+        (ImageLimits(), (1 << 46) - 1),
+        (ImageLimits(destination=X86_64_LIMIT_LA57), (1 << 52) - 1),
+        (ImageLimits(destination=NO_LIMIT), (1 << 64) - 1),
+    ],
+)
+def test_the_end_of_a_segment_is_below_the_limit(limits: ImageLimits, limit: int) -> None:
+    """MAXMEM - 1 on x86_64, of 46 or 52 bits; elsewhere all of them: the last page that may end is one before.
+
+    Source: arch/x86/include/asm/kexec.h, KEXEC_DESTINATION_MEMORY_LIMIT; include/linux/kexec.h.
+    """
+    last = (limit + 1) - 0x2000
+    assert check_segments([RawSegment(last, 0x1000, 1)], limits, crash=False) is None
+    found = check_segments([RawSegment(last, 0x2000, 1)], limits, crash=False)
+    assert found is not None
+    assert found.errno == errno.EADDRNOTAVAIL
+
+
+def test_a_segment_that_wraps() -> None:
+    """Ends are of 64 bits: one that wraps is refused for that, one that ends at the very last page is not."""
+    top = (1 << 64) - 0x3000
+    wraps = check_segments([RawSegment(top, 0x4000, 1)], ImageLimits(destination=NO_LIMIT), crash=False)
+    assert wraps is not None
+    assert "wraps" in wraps.why
+    assert check_segments([RawSegment(top, 0x2000, 1)], ImageLimits(destination=NO_LIMIT), crash=False) is None
+
+
+@pytest.mark.parametrize(("count", "refused"), [(16, False), (17, True)])
+def test_a_list_has_at_most_16_segments(count: int, *, refused: bool) -> None:
+    """KEXEC_SEGMENT_MAX."""
+    segments = [RawSegment(MIB + n * 0x1000, 0x1000, 1) for n in range(count)]
+    assert (check_kexec_load(MIB, segments, ImageLimits(), crash=False) is not None) is refused
+
+
+@pytest.mark.parametrize(
+    ("size", "total", "refused"),
+    [(10, 20, False), (10, 19, True), (11, 20, True), (5, 20, False), (5, 19, True)],
+)
+def test_segments_take_at_most_half_of_ram(size: int, total: int, *, refused: bool) -> None:
+    """Each alone, and all together: of two of 5 pages, too."""
+    count = 1 if size >= 10 else 2
+    segments = [RawSegment(MIB + n * 0x100000, size * 4096, 1) for n in range(count)]
+    found = check_segments(segments, ImageLimits(total_pages=total), crash=False)
+    assert (found is not None) is refused
+
+
+@pytest.mark.parametrize(
+    ("entry", "start", "size", "refused"),
+    [
+        (CRASH.start, CRASH.start, 0x1000, False),
+        (CRASH.start - 1, CRASH.start, 0x1000, True),
+        (CRASH.end - 1, CRASH.end - 0x1000, 0x1000, False),
+        (CRASH.end, CRASH.end - 0x1000, 0x1000, True),
+        (CRASH.start, CRASH.start - 0x1000, 0x1000, True),
+        (CRASH.start, CRASH.end - 0x1000, 0x2000, True),
+    ],
+)
+def test_a_crash_image_lies_in_its_region(entry: int, start: int, size: int, *, refused: bool) -> None:
+    """Entry and segments, both ends of the region included."""
+    found = check_kexec_load(entry, [RawSegment(start, size, 1)], ImageLimits(CRASH), crash=True)
+    assert (found is not None) is refused
+    if found:
+        assert found.name == "EADDRNOTAVAIL"

@@ -37,3 +37,34 @@ def test_a_number_has_32_bits(number: int) -> None:
     """Anything else cannot be built."""
     with pytest.raises(ValueError, match="32 bits"):
         MemoryKind("x", number, "X")
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [
+        (1, "ram"),
+        (2, "reserved"),
+        (3, "acpi"),
+        (4, "nvs"),
+        (5, "unusable"),
+        (7, "pmem"),
+        (12, "pram"),
+        (128, "reserved-kern"),
+        (4026531839, "soft-reserved"),
+    ],
+)
+def test_numbers_are_those_of_the_abi(number: int, name: str) -> None:
+    """As firmware and boot loaders pass them: include/uapi/asm/setup_data.h, bootparam.h, enum e820_type."""
+    assert kind_from_e820(number).name == name
+    assert kind_from_e820(number + 1).name != name
+
+
+@pytest.mark.parametrize("number", [0, (1 << 32) - 1])
+def test_every_number_of_32_bits_is_a_kind(number: int) -> None:
+    """Both ends included."""
+    assert MemoryKind("x", number, "X").e820 == number
+
+
+def test_ram_that_the_kernel_reserved_has_no_label_of_its_own() -> None:
+    """Nothing that Linux prints gives it back."""
+    assert [k.name for k in KNOWN_KINDS if kind_from_label(k.label) is not k] == ["reserved-kern"]

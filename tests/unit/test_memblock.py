@@ -101,3 +101,21 @@ def test_one_region_has_to_have_all_of_it() -> None:
     memory = Memblock((Region(low.range, nomap=True), high))
     assert memory.in_one_region(MemRange(10 * MIB, 50 * MIB))
     assert not memory.in_one_region(MemRange(40 * MIB, 60 * MIB))
+
+
+def test_memory_without_a_region() -> None:
+    """Begins and ends at 0, and has no place for anything."""
+    empty = Memblock(())
+    assert (empty.start, empty.end, empty.total) == (0, 0, 0)
+    assert empty.find(4096, 4096, EVERYWHERE) is None
+
+
+@pytest.mark.parametrize("bottom_up", [False, True])
+def test_a_range_that_is_just_large_enough(*, bottom_up: bool) -> None:
+    """It is taken whole; a byte more does not fit, nor does one whose window ends where it begins."""
+    memory = Memblock(regions((16, 32)))
+    assert memory.find(16 * MIB, MIB, EVERYWHERE, bottom_up=bottom_up) == 16 * MIB
+    assert memory.find(16 * MIB + 1, MIB, EVERYWHERE, bottom_up=bottom_up) is None
+    assert memory.find(16 * MIB, 64 * MIB, EVERYWHERE, bottom_up=bottom_up) is None
+    assert memory.find(1, 1, MemRange(MIB, 16 * MIB), bottom_up=bottom_up) is None
+    assert memory.find(64 * MIB, MIB, EVERYWHERE, bottom_up=bottom_up) is None

@@ -49,3 +49,10 @@ def test_a_map_of_many_entries_against_many_ranges_is_not_their_product() -> Non
     found = MemoryMap(tuple(MemoryEntry(MemRange(n * 10, n * 10 + 8), RAM) for n in range(count)))
     holes = RangeSet(MemRange(n * 10 + 2, n * 10 + 4) for n in range(count))
     assert len(found.without(holes)) == 2 * count
+
+
+def test_two_entries_of_one_start_overlap() -> None:
+    """They are sorted, so that is what is wrong with them."""
+    entry = MemoryEntry(MemRange(0, 8), RAM)
+    with pytest.raises(ValueError, match="overlap"):
+        MemoryMap((entry, entry))

@@ -7,6 +7,7 @@ import pytest
 from kexeckit.errors import PlanError
 from kexeckit.kernel.behaviour.loading import behaviour_of
 from kexeckit.kernel.page_tables import count as count_module
+from kexeckit.kernel.page_tables import rows as rows_module
 from kexeckit.kernel.page_tables.build import build_tables
 from kexeckit.kernel.page_tables.calls import EfiTables, MappingCalls, kernel_calls
 from kexeckit.kernel.page_tables.control_pages import crash_control_pages
@@ -288,3 +289,80 @@ def test_extra_ranges_outside_the_tables_of_ram_add_pages() -> None:
     far = MemRange(2 * TIB, 2 * TIB + GIB)
     assert count_kernel_tables(one(0, GIB), [far], LeafRule(LEAF_1G)) == TablePages(pgd=1, pud=2)
     assert count_kernel_tables(one(0, GIB), [far], LeafRule(LEAF_2M)) == TablePages(pgd=1, pud=2, pmd=2)
+
+
+@pytest.mark.parametrize("shift", [12, 21, 30, 39])
+def test_many_ranges_are_counted_as_few_are(monkeypatch: pytest.MonkeyPatch, shift: int) -> None:
+    """700 ranges, some of them within one slot, some over several, some that end at borders: with NumPy and without."""
+    starts = [n * 1500 * MIB + (n % 7) * 4096 * 511 for n in range(700)]
+    many = RangeSet(MemRange.from_size(at, (n % 5 + 1) * 300 * MIB + (n % 3) * 4096) for n, at in enumerate(starts))
+    assert len(many) >= count_module.MANY_RANGES
+    fast = count_module.bounds_of(many, FOUR_LEVELS)
+    monkeypatch.setattr(count_module, "numpy_or_none", lambda: None)
+    slow = count_module.bounds_of(many, FOUR_LEVELS)
+    assert type(fast) is not type(slow)
+    slots = {s for r in many for s in range(r.start >> shift, ((r.end - 1) >> shift) + 1)} if shift > 12 else None
+    assert fast.touched(shift) == slow.touched(shift) == (len(slots) if slots else many.size >> 12)
+    edges = {e >> shift for r in many for e in (r.start, r.end) if e % (1 << shift)}
+    assert [int(n) for n in fast.partial(shift)] == list(slow.partial(shift)) == sorted(edges)
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (LeafRule(LEAF_1G, only_full=True), "only where a whole GiB is mapped"),
+        (LeafRule(LEAF_1G), "for every GiB that is touched"),
+        (LeafRule(LEAF_2M), "does not use 1 GiB pages"),
+    ],
+)
+def test_the_kernels_rule_in_words(rule: LeafRule, words: str) -> None:
+    """One sentence for each of the three."""
+    calls = kernel_calls(ResourceTree((Resource(MemRange(0, GIB), "System RAM"),)), NEW)
+    assert any(words in reason for reason in cost_with_kernel(calls, rule, FOUR_LEVELS).reasons)
+
+
+@pytest.mark.parametrize("numpy", [True, False])
+@pytest.mark.parametrize(
+    ("rule", "end", "large"),
+    [
+        (LeafRule(LEAF_1G), 3 * GIB, {"pud": 3}),
+        (LeafRule(LEAF_1G, only_full=True), 3 * GIB - 2 * MIB, {"pud": 2, "pmd": 511}),
+    ],
+)
+def test_entries_of_built_tables(rule: LeafRule, end: int, large: dict[str, int], *, numpy: bool) -> None:
+    """Present is bit 0, a large leaf has bit 7; a table's entry has the former only. Intel SDM volume 3, 4.5.4."""
+    sizes = TablePages(pgd=1, pud=1, pmd=1 if "pmd" in large else 0)
+    built = build_tables(one(0, end), rule, sizes, Frames(MemRange(0x10000, 0x20000)), numpy=numpy)
+    words = struct.unpack(f"<{len(built.data) // 8}Q", bytes(built.data))
+    used = [[w for w in words[n * 512 : n * 512 + 512] if w] for n in range(sizes.total)]
+    assert [[w & 0x81 for w in row] for row in used] == [
+        [0x01],
+        [0x81] * large["pud"] + [0x01] * ("pmd" in large),
+        *([[0x81] * large["pmd"]] if "pmd" in large else []),
+    ]
+    assert [w & ~0xFFF for w in used[1][: large["pud"]]] == [n * GIB for n in range(large["pud"])]
+    assert used[0][0] & ~0xFFF == 0x11000
+
+
+def test_spans_of_tables_are_named() -> None:
+    """What one page of each level maps is in the reasons."""
+    reasons = " ".join(cost_with_leaf(one(GIB, GIB + 4 * KIB), "4K", TableFormat(5)).reasons)
+    for span in ("p4d: one page for each 256 TiB", "pud: one page for each 512 GiB", "pmd: one page for each 1 GiB"):
+        assert span in reasons
+    assert "pte: one page for each 2 MiB" in reasons
+
+
+def test_many_rows_are_filled_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each batch goes on where the one before ended."""
+    monkeypatch.setattr(rows_module, "_BATCH", 2)
+    rows = make_rows(6, numpy=True)
+    rows.fill(1, 5, 0x1E3, 4096)
+    assert [rows.get(n, 0) for n in range(6)] == [0, *(0x1E3 + n * 512 * 4096 for n in range(5))]
+    assert rows.get(5, 511) == 0x1E3 + (5 * 512 - 1) * 4096
+
+
+def test_leaves_are_counted_in_the_reasons() -> None:
+    """With what they map; sizes without leaves are not named."""
+    reasons = cost_with_leaf(one(0, 6 * MIB), "2M", FOUR_LEVELS).reasons
+    assert "leaves of 2 MiB: 3, which map 6 MiB" in reasons
+    assert not any("leaves of 4 KiB" in reason for reason in reasons)

@@ -47,3 +47,11 @@ def test_touching_intervals_stay_apart() -> None:
     """Neighbours are not merged, so a border between two regions stays visible."""
     found = PageIntervals([(1, 3), (3, 4)])
     assert [found[0], found[1]] == [(1, 3), (3, 4)]
+
+
+def test_the_interval_that_is_wrong_is_named() -> None:
+    """Whichever it is."""
+    with pytest.raises(ValueError, match="from 5 begins before 8"):
+        PageIntervals([(0, 2), (3, 8), (5, 9)])
+    with pytest.raises(ValueError, match="from 1 begins before 2"):
+        PageIntervals([(0, 2), (1, 3), (5, 9)])

@@ -85,3 +85,17 @@ def test_traits_never_lose_a_place(usable: RangeSet, hot: RangeSet, mirrored: Ra
     plain, chosen = place(MemoryTraits()), place(MemoryTraits(hot, mirrored))
     assert (plain is None) == (chosen is None)
     assert chosen is None or chosen in usable
+
+
+@pytest.mark.parametrize(
+    ("traits", "told"),
+    [
+        (MemoryTraits(), ""),
+        (MemoryTraits(hotpluggable=RangeSet((mib(64, 128),))), "; outside of hot-pluggable memory"),
+        (MemoryTraits(mirrored=RangeSet((mib(20, 60),))), "; in mirrored memory"),
+        (MemoryTraits(mirrored=RangeSet((mib(20, 21),))), "; not in mirrored memory, where there is no room"),
+    ],
+)
+def test_the_reason_has_no_more_than_what_is_known(traits: MemoryTraits, told: str) -> None:
+    """What is not known of memory is not said of the place."""
+    assert preferred_hole(USABLE, request(4), EMPTY, traits).reason.endswith(f"test{told}")

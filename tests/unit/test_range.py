@@ -67,3 +67,10 @@ def test_alignment_can_leave_nothing() -> None:
 def test_it_prints_as_a_half_open_range() -> None:
     """At least eight digits."""
     assert str(MemRange(0x1000, 0x2000)) == "[0x00001000, 0x00002000)"
+
+
+def test_addresses_have_64_bits() -> None:
+    """The last byte is 2^64 - 1; an end beyond cannot be built."""
+    assert MemRange(0, 1 << 64).last == (1 << 64) - 1
+    with pytest.raises(ValueError, match=r"18446744073709551617|0x10000000000000001"):
+        MemRange(0, (1 << 64) + 1)

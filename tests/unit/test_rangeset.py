@@ -100,3 +100,9 @@ def test_a_look_around_one_range_does_not_touch_the_whole_set() -> None:
     large._ranges = _Counted(large._ranges)
     assert large.overlapping(MemRange(22, 41)) == [MemRange(20, 25), MemRange(30, 35), MemRange(40, 45)]
     assert sum(_Counted.copied) <= 4
+
+
+def test_a_range_inside_the_last_one_changes_nothing() -> None:
+    """Also where it reaches beyond an earlier one."""
+    assert pairs(RangeSet((MemRange(0, 2), MemRange(5, 20), MemRange(6, 8)))) == [(0, 2), (5, 20)]
+    assert pairs(RangeSet((MemRange(0, 2), MemRange(5, 20), MemRange(6, 30)))) == [(0, 2), (5, 30)]

@@ -83,3 +83,15 @@ def test_page_frames_round_as_their_names_say() -> None:
     """PFN_UP and PFN_DOWN, and the pages that a size needs."""
     assert (pfn_up(0), pfn_up(4095), pfn_up(4096), pfn_up(4097)) == (0, 1, 1, 2)
     assert (pages(0), pages(1), pages(4096), pages(4097)) == (0, 1, 1, 2)
+
+
+@pytest.mark.parametrize("shift", [10, 20, 30, 40])
+def test_each_unit_begins_and_ends(shift: int) -> None:
+    """Without loss up to four digits; then, and for odd sizes, one decimal of the largest unit that fits."""
+    unit = {10: "KiB", 20: "MiB", 30: "GiB", 40: "TiB"}[shift]
+    assert format_size(1 << shift) == f"1 {unit}"
+    assert format_size((1 << shift) * 3 // 2 + 1) == f"1.5 {unit}"
+    assert format_size(9999 << shift) == f"9999 {unit}"
+    larger = {10: "9.8 MiB", 20: "9.8 GiB", 30: "9.8 TiB", 40: "10000.0 TiB"}[shift]
+    assert format_size(10_000 << shift) == larger
+    assert format_size((1 << shift) - 1).split()[1] != unit

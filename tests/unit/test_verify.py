@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 
 from fakes import IOMEM, MEMMAP, MIB, PAGE, build_bzimage, make_facts, make_request
+from kexeckit.formats.boot_params import parse_boot_params
 from kexeckit.formats.bzimage import parse_bzimage
 from kexeckit.formats.elfcorehdr import LoadRange
+from kexeckit.formats.sysfs_crash import EfiDescriptor
 from kexeckit.memory.kind import RAM, RESERVED
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 from kexeckit.plan import verify as module
+from kexeckit.plan.efi_handover import EfiHandover
 from kexeckit.plan.facts import MachineFacts
 from kexeckit.plan.file_plan import plan_file_load
 from kexeckit.plan.load_plan import LoadPlan, LoadRequest, NamedContent
@@ -316,3 +319,113 @@ def test_reservations_that_touch_are_one_and_right(low: str) -> None:
     assert verify(plan, REQUEST, facts) == []
     wrong = with_e820(plan, RangeSet((MemRange(0x1_0000_0000, 0x1_0000_1000),)), RAM)
     assert {f.invariant for f in verify(wrong, REQUEST, facts)} == {"handover", "boot_params"}
+
+
+def invariants(plan: LoadPlan, request: LoadRequest = REQUEST, facts: MachineFacts = FACTS) -> set[str]:
+    """The rules that a plan breaks."""
+    return {finding.invariant for finding in verify(plan, request, facts)}
+
+
+def test_a_segment_may_reach_its_limits() -> None:
+    """Its lowest start and its highest end are in it."""
+    where = at(PLAN, "setup_data")
+    assert invariants(requested(PLAN, "setup_data", minimum=where.start, maximum=where.end)) == set()
+    assert invariants(requested(PLAN, "setup_data", minimum=where.start + 1)) == {"limits"}
+    assert invariants(requested(PLAN, "setup_data", maximum=where.end - 1)) == {"limits"}
+
+
+@pytest.mark.parametrize(
+    ("start", "wrong"),
+    [
+        (0xA0000000, True),
+        (0xA0000000 - PAGE, True),
+        (0xB0000000 - PAGE, True),
+        (0xB0000000, False),
+        (MIB, False),
+        (MIB - PAGE, True),
+    ],
+)
+def test_a_normal_image_may_touch_the_crash_region_and_the_first_mib(start: int, *, wrong: bool) -> None:
+    """But not reach into them."""
+    assert ("memory" in invariants(moved(PLAIN, "initrd", start), NORMAL)) is wrong
+
+
+def test_a_normal_image_right_below_the_crash_region() -> None:
+    """Ends where that begins."""
+    size = at(PLAIN, "initrd").size
+    assert "memory" not in invariants(moved(PLAIN, "initrd", 0xA0000000 - size), NORMAL)
+
+
+def test_an_image_without_an_initrd() -> None:
+    """Needs none, and boot_params has to say so."""
+    request = make_request(initrd=None)
+    plan = plan_x86_64(request, FACTS, load_purgatory("x86_64"))
+    assert invariants(plan, request) == set()
+    assert invariants(patched(plan, "boot_params", 0x21C, b"\x01"), request) == {"boot_params", "digest"}
+
+
+def test_a_map_of_many_entries_goes_on_in_setup_data() -> None:
+    """Followed as the next kernel does: each of its entries counts, and so does a list that leads in a circle."""
+    extra = tuple((0x200000000 + n * 0x2000, 0x200000000 + n * 0x2000 + 0xFFF, "Reserved") for n in range(200))
+    facts = make_facts(memmap=(*MEMMAP, *extra))
+    plan = plan_x86_64(NORMAL, facts, load_purgatory("x86_64"))
+    assert len(plan.e820) > 200
+    assert invariants(plan, NORMAL, facts) == set()
+    blobs = plan.segment("setup_data")
+    assert blobs is not None
+    assert blobs.content is not None
+    data = bytes(blobs.content)
+    found = data.index((0x200000000 + 199 * 0x2000).to_bytes(8, "little"))
+    assert "boot_params" in invariants(patched(plan, "setup_data", found, b"\x01"), NORMAL, facts)
+    kinds = [at for at in range(0, len(data) - 16, 8) if data[at + 8 : at + 12] == b"\x01\0\0\0" and at % 8 == 0]
+    circle = patched(plan, "setup_data", kinds[0], blobs.range.start.to_bytes(8, "little"))
+    assert "digest" in invariants(circle, NORMAL, facts)
+
+
+def test_a_boot_params_page_and_no_more() -> None:
+    """Is a page, without a command line behind it."""
+    segment = PLAIN.segment("boot_params")
+    assert segment is not None
+    assert segment.content is not None
+    found = verify(refilled(PLAIN, "boot_params", bytes(segment.content[:PAGE])), NORMAL, FACTS)
+    assert "there is no boot_params page" not in [f.text for f in found]
+    less = verify(refilled(PLAIN, "boot_params", bytes(segment.content[: PAGE - 1])), NORMAL, FACTS)
+    assert "there is no boot_params page" in [f.text for f in less]
+
+
+@pytest.mark.parametrize("name", ["setup_data", "initrd", "kernel"])
+def test_neighbours_touch(name: str) -> None:
+    """A segment that begins where another ends does not overlap it."""
+    other = at(PLAN, "purgatory")
+    size = at(PLAN, name).size
+    for start, wrong in ((other.end, False), (other.end - PAGE, True), (other.start - size, False)):
+        found = [f.text for f in verify(moved(PLAN, name, start), REQUEST, FACTS) if f.invariant == "overlap"]
+        assert any("purgatory" in text for text in found) is wrong
+
+
+def test_reserved_memory_is_no_place_for_a_normal_image() -> None:
+    """Only System RAM is."""
+    assert "memory" in invariants(moved(PLAIN, "initrd", 0xBFFE0000), NORMAL)
+
+
+def test_an_image_with_an_efi_map_of_its_own() -> None:
+    """Its segment has the table, and boot_params leads there."""
+    handover = EfiHandover((EfiDescriptor(7, 0x100000, 0, 0x100, 8),))
+    request = make_request(efi=handover)
+    plan = plan_x86_64(request, FACTS, load_purgatory("x86_64"))
+    segment, page = plan.segment("efi"), plan.segment("boot_params")
+    assert segment is not None
+    assert page is not None
+    assert segment.content is not None
+    assert page.content is not None
+    assert bytes(segment.content) == handover.content(segment.range.start)
+    found = parse_boot_params(bytes(page.content[:PAGE]), "boot_params").efi
+    assert found.systab == handover.info(segment.range.start).systab
+    assert invariants(plan, request) == set()
+
+
+@pytest.mark.parametrize("name", ["purgatory", "boot_params", "kernel", "initrd", "elfcorehdr"])
+def test_each_segment_that_is_missing_is_named(name: str) -> None:
+    """Of those that every crash image has."""
+    texts = [f.text for f in verify(without(PLAN, name), REQUEST, FACTS) if f.invariant == "count"]
+    assert texts == [f"missing: {name}"]

@@ -1,5 +1,7 @@
 """What a layout of zones costs."""
 
+import pytest
+
 from kexeckit.kernel.behaviour.zones import zone_behaviour_of
 from kexeckit.kernel.boot.memblock import Region
 from kexeckit.kernel.zones.cost import Affordable, NodeCost, affordable_kernelcore, node_costs
@@ -70,3 +72,20 @@ def test_affordable_kernelcore() -> None:
 def test_a_machine_that_can_afford_none() -> None:
     """A machine of less than a block has no room for movable memory."""
     assert affordable_kernelcore(machine(Region(MemRange(0x1000, 4 * MIB), 0)), NEW) == Affordable(None, None)
+
+
+@pytest.mark.parametrize(("blocks", "found"), [(2, 1), (3, 2), (10, 9)])
+def test_the_largest_kernelcore_is_the_last_block_that_fits(blocks: int, found: int) -> None:
+    """One node of some blocks of 4 MiB above 4 GiB: kernelcore may take all but one of them."""
+    memory = Region(MemRange(4 * GIB, 4 * GIB + blocks * 4 * MIB), 0)
+    assert affordable_kernelcore(machine(memory), NEW) == Affordable(found * 4 * MIB, found * 4 * MIB)
+
+
+def test_a_machine_has_memory_in_order() -> None:
+    """Some of it, sorted, each part once."""
+    facts = ArchFacts("x86_64", 0, GIB, GIB)
+    parts = [Region(MemRange(n * GIB, (n + 1) * GIB), 0) for n in range(3)]
+    assert ZoneMachine(facts, tuple(parts)).page_size == 4096
+    for wrong in ((), (parts[1], parts[0], parts[2]), (parts[0], parts[2], parts[1]), (parts[0], parts[1], parts[1])):
+        with pytest.raises(ValueError, match="region"):
+            ZoneMachine(facts, wrong)

@@ -94,3 +94,53 @@ def test_s390x_and_loongarch64() -> None:
 def test_an_unknown_architecture_has_no_answer() -> None:
     """What is not known is not guessed."""
     assert zone_limits(ArchFacts("mips", 0, GIB, GIB), zone_behaviour_of(parse_kernel_version("6.1"))) is None
+
+
+@pytest.mark.parametrize(
+    ("version", "start", "dma_limit", "ends"),
+    [
+        # Up to 5.10: windows of 1 and 4 GiB, wherever memory begins.
+        ("5.4", 9, None, [12, 14]),
+        ("5.7", 9, None, [10, 12, 14]),
+        # 5.11 to 6.11: as many bits as the firmware's limit has, 32 at most, unless memory begins above.
+        ("6.1", 0, GIB, [2, 4, 14]),
+        ("6.1", 0, GIB - 1, [1, 4, 14]),
+        ("6.1", 0, 1 << 33, [4, 4, 14]),
+        ("6.1", 0, (1 << 33) - 1, [4, 4, 14]),
+        ("6.1", 1, GIB - 1, [4, 4, 14]),
+        ("6.1", 4, None, [14, 14, 14]),
+        ("6.1", 3, None, [4, 4, 14]),
+        # Since 6.12: the limit itself, below 4 GiB where memory begins there.
+        ("6.12", 0, GIB, [1, 4, 14]),
+        ("6.12", 0, 1 << 33, [4, 4, 14]),
+        ("6.12", 3, None, [4, 4, 14]),
+        ("6.12", 4, None, [14, 14, 14]),
+        ("6.12", 4, 8 * GIB - 1, [8, 8, 14]),
+    ],
+)
+def test_ends_of_arm64s_zones(version: str, start: int, dma_limit: int | None, ends: list[int]) -> None:
+    """Of memory from so many GiB to 14 GiB: DMA where the kernel has it, DMA32, Normal.
+
+    Source: arch/arm64/mm/init.c, zone_sizes_init(), max_zone_phys(), zone_dma_bits.
+    """
+    facts = ArchFacts("arm64", start * GIB, 14 * GIB, 14 * GIB, dma_limit=dma_limit)
+    found = zone_limits(facts, zone_behaviour_of(parse_kernel_version(version)))
+    assert found is not None
+    assert [z.end_pfn * 4096 // GIB for z in found] == ends
+
+
+def test_i386_has_dma_to_16_mib() -> None:
+    """Unless it is built without; low memory that ends before that is the limit since 3.19."""
+    low = 0x375FE000
+    assert limits("6.1", ArchFacts("i386", 0x1000, GIB, GIB, low_end=low))["DMA"] == (0x1000, 16 * MIB)
+    assert "DMA" not in limits("6.1", ArchFacts("i386", 0x1000, GIB, GIB, low_end=low, zone_dma=False))
+    assert limits("6.1", ArchFacts("i386", 0x1000, 8 * MIB, 8 * MIB, low_end=8 * MIB)) == {"DMA": (0x1000, 8 * MIB)}
+    assert limits("3.18", ArchFacts("i386", 0x1000, 8 * MIB, 8 * MIB, low_end=8 * MIB)) == {"DMA": (0x1000, 16 * MIB)}
+
+
+def test_pages_of_64_kib() -> None:
+    """Limits are in page frames, whatever their size; ppc64's embedded kernels have DMA to 2 GiB."""
+    facts = ArchFacts("ppc64le", 0, 8 * GIB, 8 * GIB, 65536, zone_dma=True)
+    found = zone_limits(facts, zone_behaviour_of(parse_kernel_version("6.1")))
+    assert found is not None
+    assert [(z.zone, z.start_pfn, z.end_pfn) for z in found] == [("DMA", 0, 1 << 15), ("Normal", 1 << 15, 1 << 17)]

@@ -160,6 +160,7 @@ def test_shares_are_equal_not_proportional() -> None:
 def test_blocks_by_page_size() -> None:
     """The largest buddy block has 4 MiB with 4 KiB pages, and other sizes elsewhere."""
     assert block_pages("x86_64", 4096) == 1024
+    assert block_pages("arm64", 16384) == 2048
     assert block_pages("arm64", 65536) == 8192
     assert block_pages("ppc64", 65536) == 256
 

@@ -1,9 +1,11 @@
 """Which node memory is on, from the firmware's affinities."""
 
+import pytest
+
 from kexeckit.formats.srat import MemoryAffinity
 from kexeckit.kernel.behaviour.nodes import NodeRules, node_rules
 from kexeckit.kernel.boot.memblock import Region
-from kexeckit.kernel.boot.nodes import memblock_with_nodes, node_layout, without_kernel_nodes
+from kexeckit.kernel.boot.nodes import memblock_with_nodes, node_layout, numa_switched_off, without_kernel_nodes
 from kexeckit.machine.version import parse_kernel_version
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
@@ -164,3 +166,20 @@ def test_what_lies_beyond_memory_takes_no_mark() -> None:
     kept = (Region(mib(2, 8), 0), Region(mib(8, 16), 1, hotplug=True))
     for reserved, expected in ((mib(20, 21), kept), (mib(15, 21), (kept[0], Region(mib(8, 16), 1)))):
         assert memblock_with_nodes(memory, claims, NodeRules(), RangeSet((reserved,))) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "off"),
+    [
+        ("acpi=off", True),
+        ("numa=off", True),
+        ("numa=noacpi", True),
+        ("noacpi", False),
+        ("acpi=noacpi", False),
+        ("numa=fake=2", False),
+        ("off numa acpi", False),
+    ],
+)
+def test_words_that_switch_nodes_off(words: str, *, off: bool) -> None:
+    """Three of them: arch/x86/mm/numa.c, numa_setup(); arch/x86/kernel/acpi/boot.c, parse_acpi()."""
+    assert numa_switched_off(f"ro {words} quiet") is off

@@ -3,7 +3,7 @@
 import pytest
 
 from kexeckit.formats.cmdline import with_words
-from kexeckit.kernel.zones.parameters import CoreSize, parse_zone_parameters
+from kexeckit.kernel.zones.parameters import CoreSize, idle_words, parse_zone_parameters
 
 MIB = 1 << 20
 
@@ -67,3 +67,23 @@ def test_truth_says_whether_anything_was_asked() -> None:
     """Parameters without zone words are false."""
     assert not parse_zone_parameters("ro quiet mem=1G")
     assert parse_zone_parameters("movablecore=1%")
+
+
+@pytest.mark.parametrize("word", ["mem=1G", "memmap=1G", "numa=off", "acpi=off", "elfcorehdr=1G", "kernelcore=1G"])
+def test_words_that_zones_are_made_of(word: str) -> None:
+    """Each may be typed and counts; any other name is told to be idle."""
+    assert idle_words([word]) == []
+    assert idle_words([f"x{word}"]) == [f"x{word}"]
+
+
+@pytest.mark.parametrize(("percent", "count"), [(99, 0), (100, 0), (101, 1)])
+def test_all_of_memory_is_no_mistake(percent: int, count: int) -> None:
+    """More than that is."""
+    assert len(parse_zone_parameters(f"kernelcore={percent}%").warnings) == count
+
+
+def test_mirror_is_a_value_of_kernelcore_alone() -> None:
+    """For movablecore it is no number."""
+    found = parse_zone_parameters("movablecore=mirror")
+    assert not found.mirror
+    assert "reads as 0" in found.warnings[0]

@@ -64,3 +64,9 @@ def test_what_a_build_cannot_reach_goes() -> None:
 def test_a_map_that_stops_the_kernel() -> None:
     """memmap=exactmap with a single region makes the kernel panic, and the answer says so."""
     assert "Invalid user supplied memory map" in memory("6.1", "memmap=exactmap memmap=32M@1M").problem
+
+
+def test_a_machine_without_ram() -> None:
+    """Has no memory and ends at 0."""
+    found = x86_memory((), "", zone_behaviour_of(parse_kernel_version("6.12")))
+    assert (found.memory.size, found.top) == (0, 0)
