@@ -80,6 +80,7 @@ low_zones_capped       x86_64 3.18.140 3.19     True
 core_mirror            x86_64 4.5.7    4.6      True     # mm/page_alloc.c, cmdline_parse_kernelcore()
 core_percent           x86_64 4.16.18  4.17     True     # mm/page_alloc.c, cmdline_parse_core()
 arm64_dma              arm64  5.4.300  5.5      'first-gib'
+ppc64_dma_whole        ppc64  5.2.21   5.3      True     # 9739ab7eda45
 arm64_dma              arm64  5.10.21  5.10.22  'firmware-window'
 arm64_dma              arm64  5.10.46  5.10.47  'firmware-bits' # max_zone_phys() without offset
 arm64_dma              arm64  5.10.46  5.11     'firmware-bits'
@@ -107,6 +108,7 @@ after_numa         x86_64      3.12.74  3.13     True
 kaslr              x86_64      3.13.11  3.14     True     # arch/x86/boot/compressed/aslr.c
 kaslr              i386        3.13.11  3.14     True
 low_default        x86_64      4.1.52   4.2      'swiotlb-256M'
+needs              x86_64      4.2.8    4.3      'CONFIG_KEXEC_CORE' # "kexec: split kexec_load syscall ..."
 low_optional       x86_64      4.3.6    4.4      False
 table_buffer       x86_64      4.7.10   4.8      12
 kaslr_limit        x86_64      4.7.10   4.8      None     # the physical address may be anywhere from then on
@@ -146,6 +148,8 @@ fixed_align        x86_64      6.6.100  6.7      0x1000000
 page_rounded       arm64       6.6.100  6.7      False
 plain_falls_up     riscv64     6.6.100  6.7      True
 plain_falls_up     loongarch64 6.7.12   6.8      True
+needs              x86_64      6.8.12   6.9      'CONFIG_CRASH_RESERVE'
+needs              arm64       6.8.12   6.9      'CONFIG_CRASH_RESERVE'
 prefixed           x86_64      6.9.12   6.10     True
 size_checked       x86_64      6.11.11  6.12     True
 suffixes           x86_64      6.16.12  6.17     (',high',',low',',cma')

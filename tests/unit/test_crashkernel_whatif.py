@@ -38,9 +38,9 @@ def log(*more: str, cmdline: str = "root=/dev/vda1 nokaslr") -> str:
 
 
 def test_cma_on_a_kernel_that_may_ignore_it() -> None:
-    """Nothing in the log tells whether cma= counts: both addresses are candidates."""
+    """Nothing in the log tells whether cma= counts: both addresses are candidates, and there is room either way."""
     found = predict(log(), "crashkernel=256M", "cma=64M")
-    assert found.outcome == "not-determined"
+    assert found.outcome == "reserved"
     assert starts(found) == [None]
     assert [(c.start, c.when) for c in found.candidates] == [
         (0xAA000000, "the kernel takes cma="),
@@ -80,13 +80,37 @@ def test_the_configuration_decides(tmp_path: Path, option: str, start: int) -> N
     """A root that has the kernel's configuration."""
     (tmp_path / "dmesg").write_text(log())
     (tmp_path / "boot").mkdir()
-    (tmp_path / "boot/config-6.12.0").write_text(f"{option}\n")
+    (tmp_path / "boot/config-6.12.0").write_text(f"CONFIG_CRASH_RESERVE=y\n{option}\n")
     (tmp_path / "proc/sys/kernel").mkdir(parents=True)
     (tmp_path / "proc/sys/kernel/osrelease").write_text("6.12.0\n")
     facts = facts_of_root(DirectoryRoot(str(tmp_path)), ("crashkernel=256M", "cma=64M"))
     found = predict_reservation(facts)
     assert starts(found) == [start]
     assert any("config" in source for source in facts.sources)
+
+
+@pytest.mark.parametrize(
+    ("version", "option", "outcome"),
+    [
+        ("6.12.0", "CONFIG_CRASH_RESERVE=y", "reserved"),
+        ("6.12.0", "CONFIG_KEXEC_CORE=y", "failed"),
+        ("6.8.12", "CONFIG_KEXEC_CORE=y", "reserved"),
+        ("6.8.12", "CONFIG_KEXEC=y", "failed"),
+        ("4.2.8", "CONFIG_KEXEC=y", "reserved"),
+    ],
+)
+def test_a_kernel_that_is_built_without_it(tmp_path: Path, version: str, option: str, outcome: str) -> None:
+    """Its configuration says so, whatever its memory has room for."""
+    (tmp_path / "dmesg").write_text(log().replace("6.12.0", version))
+    (tmp_path / "boot").mkdir()
+    (tmp_path / f"boot/config-{version}").write_text(f"CONFIG_DMA_CMA=y\n{option}\n")
+    (tmp_path / "proc/sys/kernel").mkdir(parents=True)
+    (tmp_path / "proc/sys/kernel/osrelease").write_text(f"{version}\n")
+    found = predict_reservation(facts_of_root(DirectoryRoot(str(tmp_path)), ("crashkernel=128M",)))
+    assert found.outcome == outcome, found.problem
+    assert ("is built without CONFIG_" in found.problem) == (outcome == "failed")
+    none = predict_reservation(facts_of_root(DirectoryRoot(str(tmp_path)), ()))
+    assert none.outcome in ("none", "not-determined")
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,9 @@ def test_ppc64_and_riscv64() -> None:
     """ppc64 servers have one zone, embedded ones DMA below 2 GiB; riscv64 has DMA32 below 4 GiB."""
     assert limits("6.1", ArchFacts("ppc64", 0, 8 * GIB, 8 * GIB, 65536)) == {"Normal": (0, 8 * GIB)}
     embedded = ArchFacts("ppc64", 0, 8 * GIB, 8 * GIB, zone_dma=True)
-    assert limits("6.1", embedded) == {"DMA": (0, 2 * GIB), "Normal": (2 * GIB, 8 * GIB)}
+    assert limits("5.3", embedded) == {"DMA": (0, 2 * GIB), "Normal": (2 * GIB, 8 * GIB)}
+    before = 2 * GIB - embedded.page_size
+    assert limits("5.2", embedded) == {"DMA": (0, before), "Normal": (before, 8 * GIB)}
     riscv = ArchFacts("riscv64", 2 * GIB, 6 * GIB, 6 * GIB)
     assert limits("6.1", riscv) == {"DMA32": (2 * GIB, 4 * GIB), "Normal": (4 * GIB, 6 * GIB)}
 

@@ -80,6 +80,7 @@ class CrashRules:
             ``el7-s390``: so much, and two bits for each page of 4 KiB.
         kaslr: The kernel may put itself at a random place (x86).
         kaslr_limit: That place ends at or below; None for no limit.
+        needs: Build option without which ``crashkernel=`` means nothing; empty where that is not known.
         modelled: The search itself is known here; False where only size and documented placement are.
     """
 
@@ -134,15 +135,28 @@ class CrashRules:
     auto: str = ""
     kaslr: bool = False
     kaslr_limit: int | None = None
+    needs: str = ""
     modelled: bool = True
 
 
 BASES = {
     "x86_64": CrashRules(
-        "x86_64", low_limit=64 * TIB, bottom_up=True, total_is_span=True, after_numa=False, kaslr_limit=GIB
+        "x86_64",
+        low_limit=64 * TIB,
+        bottom_up=True,
+        total_is_span=True,
+        after_numa=False,
+        kaslr_limit=GIB,
+        needs="CONFIG_KEXEC",
     ),
     "i386": CrashRules(
-        "i386", low_limit=4 * GIB, bottom_up=True, total_is_span=True, after_numa=False, kaslr_limit=512 * MIB
+        "i386",
+        low_limit=4 * GIB,
+        bottom_up=True,
+        total_is_span=True,
+        after_numa=False,
+        kaslr_limit=512 * MIB,
+        needs="CONFIG_KEXEC",
     ),
     "arm64": CrashRules(
         "arm64",

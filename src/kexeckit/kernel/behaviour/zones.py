@@ -31,6 +31,7 @@ class ZoneBehaviour:
             aligned window that memory begins in), ``firmware-window`` (the same with 4 GiB, or a power
             of two that the device tree or the IORT asks for), ``firmware-bits`` (that much without the window),
             ``firmware-limit`` (the same without rounding to a power of two).
+        ppc64_dma_whole: ZONE_DMA of embedded ppc64 reaches to 2 GiB, not to a page below.
         core_mirror: The kernel knows kernelcore=mirror; before, the word reads as a size of 0.
         core_percent: The kernel knows percentages in kernelcore= and movablecore=; before, 30% reads as 30 bytes.
         mirror_needs_mirror: kernelcore=mirror is ignored on a machine without mirrored memory.
@@ -42,6 +43,7 @@ class ZoneBehaviour:
     acpi_counts_as_top: bool = False
     low_zones_capped: bool = False
     arm64_dma: str = ARM64_NO_DMA
+    ppc64_dma_whole: bool = False
     core_mirror: bool = False
     core_percent: bool = False
     mirror_needs_mirror: bool = False
@@ -58,6 +60,8 @@ CHANGES = (
     Change((3, 19, 0), {"low_zones_capped": True}, "arch/x86/mm/init.c zone_sizes_init()", "read", _X86),
     Change((4, 6, 0), {"core_mirror": True}, "mm/page_alloc.c cmdline_parse_kernelcore()", "read"),
     Change((4, 17, 0), {"core_percent": True}, "mm/page_alloc.c cmdline_parse_core()", "read"),
+    Change((5, 3, 0), {"ppc64_dma_whole": True}, "arch/powerpc/mm/mem.c paging_init(), ARCH_ZONE_DMA_BITS", "read",
+           ("ppc64",)),
     Change((5, 5, 0), {"arm64_dma": ARM64_FIRST_GIB}, _SIZES, "read", _ARM64),
     Change((5, 11, 0), {"arm64_dma": ARM64_FIRMWARE_WINDOW}, f"{_SIZES}, zone_dma_bits", "read", _ARM64,
            backports=((5, 10, 22),)),

@@ -59,6 +59,8 @@ class Doubt:
         parts: Regions concerned.
         decides: The address is not determined because of it; otherwise it is a caveat.
         candidates: The possible addresses.
+        both_ends: The search was run with the least and with the most that may hold, so the candidates are all that
+            can come out.
     """
 
     what: str
@@ -66,6 +68,7 @@ class Doubt:
     parts: tuple[str, ...] = ()
     decides: bool = False
     candidates: tuple[Candidate, ...] = ()
+    both_ends: bool = False
 
 
 def doubts(facts: ReservationInput, request: Request, early: EarlyMemory, placement: Placement) -> tuple[Doubt, ...]:
@@ -361,4 +364,4 @@ def _differing(what: str, text: str, *answers: tuple[Placement, str]) -> Doubt |
             start = region.start if region else None
             if start not in [row.start for row in rows if row.part == part]:
                 rows.append(Candidate(part, start, start, 0, when))
-    return Doubt(what, text, parts, decides=True, candidates=tuple(rows)) if parts else None
+    return Doubt(what, text, parts, decides=True, candidates=tuple(rows), both_ends=True) if parts else None

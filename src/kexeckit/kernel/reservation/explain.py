@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from kexeckit.kernel.reservation.advice import fits, linear_map, user_space
 from kexeckit.kernel.reservation.doubt import upper_bound
-from kexeckit.kernel.reservation.predict import NOT_DETERMINED, Reservation
+from kexeckit.kernel.reservation.predict import Reservation
 from kexeckit.kernel.reservation.search import Attempt, Tried, tried
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.units import format_size
@@ -75,7 +75,7 @@ def _search(found: Reservation) -> Iterator[Reason]:
         if region:
             yield Reason("bound", _bound(found, part, region))
     areas = [r.size for r in found.regions if r.kind == "cma" and r.start is not None]
-    if found.request.cma and found.outcome != NOT_DETERMINED:
+    if found.request.cma and not any(d.decides for d in found.doubts):
         count = "1 area" if len(areas) == 1 else f"{len(areas)} areas"
         text = f"CMA: {format_size(found.request.cma)} asked for, {format_size(sum(areas))} in {count}"
         yield Reason("cma", text, finding=not areas)

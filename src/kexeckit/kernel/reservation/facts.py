@@ -87,6 +87,7 @@ class ReservationInput:
         dma_cma: The kernel knows ``cma=`` (CONFIG_DMA_CMA); None where the source does not show it.
         direct_map: How the kernel maps RAM; None where that is not known or not modelled.
         cma_per_node: It places an area on each node, too (CONFIG_CMA_SIZE_PERNUMA); None as before.
+        lacks: Build option that the reservation needs and that this kernel's configuration does not have, or empty.
         below: Why this kernel is not modelled, or None.
     """
 
@@ -113,4 +114,5 @@ class ReservationInput:
     dma_cma: bool | None = None
     cma_per_node: bool | None = None
     direct_map: DirectMap | None = None
+    lacks: str = ""
     below: str | None = None

@@ -90,6 +90,7 @@ def reservation_input(
         sources=sources_of(machine),
         notes=(*machine.notes, *notes, *_problems(machine), *kernel.said(rules)),
         assumed=(*machine.assumed, *kernel.assumptions),
+        lacks=rules.needs if rules.needs and machine.on(rules.needs) is False else "",
         below=kernel.why_not(RESERVATION),
         dma_cma=_dma_cma(machine),
         direct_map=_direct_map(machine, rules, randomised=randomised),

@@ -46,7 +46,8 @@ class Reservation:
 
     Attributes:
         outcome: ``reserved``, ``failed`` (asked for, not given), ``none`` (not asked for) or ``not-determined``.
-        regions: The regions; on ``not-determined`` those whose size is known, with a start where that is known too.
+        regions: The regions whose size is known, with a start where that is known, too. A region that is reserved
+            wherever it comes to lie has none.
         problem: Why nothing is reserved, or empty.
         candidates: Possible addresses where the source cannot show which.
         doubts: What the source cannot show and what would decide; also caveats to a determined answer.
@@ -81,6 +82,8 @@ def predict_reservation(facts: ReservationInput) -> Reservation:
         return replace(blank, outcome=NOT_DETERMINED, doubts=(doubt,))
     if early.problem:
         return replace(blank, outcome=FAILED, problem=f"the kernel stops: {early.problem}")
+    if facts.lacks and request.outcome != "none":
+        return replace(blank, outcome=FAILED, problem=f"the kernel is built without {facts.lacks}: it reserves nothing")
     if request.outcome == "refused":
         return replace(blank, outcome=FAILED, problem=_refusal(request, facts.rules))
     if request.outcome == "none":
@@ -108,8 +111,15 @@ def _searched(blank: Reservation) -> Reservation:
         return replace(failed, doubts=found, candidates=candidates, regions=_cma_regions(blank, placement, known=True))
     unsure = frozenset(part for d in found if d.decides for part in d.parts)
     regions = (*_regions(placement, request, facts, unsure), *_cma_regions(blank, placement, known=not serious))
-    outcome = NOT_DETERMINED if serious else RESERVED
+    outcome = NOT_DETERMINED if serious and not _fits_anyway(found) else RESERVED
     return replace(blank, outcome=outcome, regions=regions, candidates=candidates, doubts=found, placement=placement)
+
+
+def _fits_anyway(found: tuple[Doubt, ...]) -> bool:
+    # One thing is open, both of its ends were searched with, and each found room: only the address is not determined.
+    # Two open things may leave no room together, though neither does alone.
+    deciding = [d for d in found if d.decides]
+    return len(deciding) == 1 and deciding[0].both_ends and all(c.start is not None for c in deciding[0].candidates)
 
 
 def _regions(

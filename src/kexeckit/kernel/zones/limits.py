@@ -151,9 +151,9 @@ def _bits_limit(facts: ArchFacts, mask: int) -> int:
 
 
 def _ppc64(facts: ArchFacts, behaviour: ZoneBehaviour) -> list[tuple[str, int]]:
-    del behaviour
-    # Only embedded (Book E) kernels have ZONE_DMA: the first 2 GiB.
-    low = [(DMA, min(2 * GIB, facts.top))] if facts.zone_dma else []
+    # Only embedded (Book E) kernels have ZONE_DMA: the first 2 GiB; before 5.3, 0x7fffffffUL >> PAGE_SHIFT pages.
+    end = 2 * GIB if behaviour.ppc64_dma_whole else 2 * GIB - facts.page_size
+    low = [(DMA, min(end, facts.top))] if facts.zone_dma else []
     return [*low, (NORMAL, facts.top)]
 
 
