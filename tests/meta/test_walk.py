@@ -61,7 +61,7 @@ def _name(frame: FrameType) -> str:
 
 
 def _rank(name: str) -> int:
-    return ORDER.index(name.split("/")[0].removesuffix(".py"))
+    return ORDER.index(name.split("/", maxsplit=1)[0].removesuffix(".py"))
 
 
 def check(walk: Walk) -> None:

@@ -1,12 +1,11 @@
 """What a kernel reserves for crashkernel=, and why. The files in the order in which a prediction passes through them.
 
-What a source shows, into one value (`facts`):
+What a machine shows, into one value (`facts`):
 
-    from_log        a boot log: log_map (is its map whole?), log_held (what it shows to be taken),
-                    log_unshown (what it does not show), efi_image (where EFI left the kernel)
-    from_parts      other files of a root: from_memblock (debugfs), by_address (iomem), boot_services (the EFI map)
-
-How this kernel does it, as data: rules, rule_groups, vendors.
+    from_machine    RAM, the words, what this kernel does (`kernel/behaviour/reservation`)
+    held            what is taken before: image (the kernel), by_address (arm64, from /proc/iomem),
+                    from_memblock (debugfs), boot_services (the EFI map)
+    unshown         what no source shows of that
 
 What it does:
 
@@ -15,5 +14,5 @@ What it does:
     search          windows, and the regions
     predict         all of that; doubt and words (what would decide where the source does not)
 
-What follows: explain (reasons), advice (what would fit), estimate and defaults (how much is needed).
+What follows: explain (reasons), advice (what would fit); observed and answer hold it against what the kernel did.
 """
