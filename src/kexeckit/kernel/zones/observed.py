@@ -79,10 +79,17 @@ def compare_zones(
 def _ranges(found: ZonePrediction, observed: ObservedZones) -> Iterator[str]:
     size = found.page_size
     predicted = {z.zone: (z.start_pfn * size, z.end_pfn * size) for z in found.limits if not z.empty}
-    for zone, start, end in observed.ranges:
-        if zone in predicted and predicted[zone] != (start, end):
-            first, last = predicted[zone]
-            yield f"zone {zone}: predicted [{first:#x}, {last:#x}), observed [{start:#x}, {end:#x})"
+    seen = {zone: (start, end) for zone, start, end in observed.ranges}
+    if not seen:
+        return
+    for zone in dict.fromkeys((*predicted, *seen)):
+        left, right = predicted.get(zone), seen.get(zone)
+        if left != right:
+            yield f"zone {zone}: predicted {_span(left)}, observed {_span(right)}"
+
+
+def _span(ends: tuple[int, int] | None) -> str:
+    return "none" if ends is None else f"[{ends[0]:#x}, {ends[1]:#x})"
 
 
 def _nodes(found: ZonePrediction, observed: ObservedZones) -> Iterator[str]:
