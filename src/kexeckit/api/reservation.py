@@ -87,8 +87,8 @@ class ReservationPrediction:
         return document_text(crashkernel_document(self.answer))
 
     def __repr__(self) -> str:
-        places = ", ".join(map(str, self.regions))
-        seen = f"; observed {self.observed.outcome}: {self.agreement}" if self.observed else ""
+        places = "; ".join(map(str, self.regions))
+        seen = f" (observed: {self.agreement})" if self.observed else ""
         return f"<ReservationPrediction {self.outcome}{': ' if places else ''}{places}{seen}>"
 
 

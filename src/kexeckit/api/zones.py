@@ -99,7 +99,7 @@ class ZonesPrediction:
         found = f"{len(self.nodes)} {'node' if len(self.nodes) == 1 else 'nodes'}" if self.determined else self.outcome
         starts = ((n.nid, n.movable_start) for n in self.nodes)
         movable = "".join(f", Movable of node {nid} from {at:#x}" for nid, at in starts if at is not None)
-        seen = f"; observed: {self.agreement}" if self.observed else ""
+        seen = f" (observed: {self.agreement})" if self.observed else ""
         return f"<ZonesPrediction {found}{movable}{seen}>"
 
 

@@ -39,8 +39,8 @@ class ObservedReservation:
     message: str = ""
 
     def __repr__(self) -> str:
-        places = ", ".join(map(str, self.regions))
-        return f"<ObservedReservation {self.outcome}{': ' if places else ''}{places}; seen in {self.source}>"
+        places = "; ".join(map(str, self.regions))
+        return f"<ObservedReservation {self.outcome}{': ' if places else ''}{places} (seen in {self.source})>"
 
 
 @dataclass(frozen=True, slots=True)
