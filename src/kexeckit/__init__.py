@@ -102,7 +102,7 @@ if not TYPE_CHECKING:
         return found
 
     def __dir__():  # noqa: ANN202
-        return sorted({*globals(), *__all__})
+        return list(__all__)
 
     def _load(name):  # noqa: ANN001, ANN202
         from importlib import import_module

@@ -33,6 +33,7 @@ from kexeckit import (
 )
 from kexeckit.cli.main import main
 from kexeckit.errors import SystemCallError
+from kexeckit.kernel.reservation.doubt import Candidate
 from kexeckit.plan.make import plan_image
 from machines import GOLDEN, IOMEM, captures
 from source_tree import SRC
@@ -71,7 +72,7 @@ def test_all_names_are_there_and_listed() -> None:
     """`dir` has them, each can be loaded, and they are few."""
     assert 10 <= len(kexeckit.__all__) <= 25
     assert len(set(kexeckit.__all__)) == len(kexeckit.__all__)
-    assert set(kexeckit.__all__) <= set(dir(kexeckit))
+    assert dir(kexeckit) == sorted(kexeckit.__all__)
     assert all(getattr(kexeckit, name) is not None for name in kexeckit.__all__)
 
 
@@ -396,6 +397,20 @@ SHOWN = {
         predict_zones(open_machine(capture("numa-6g-newest"))).nodes[0].zones[0],
         "<ZoneSpan DMA pfn [0x1, 0x1000), 3998 present>",
     ),
+    "behaviours": (
+        behaviours_of(open_machine(WORDS), gb_leaves=False, cma_align="4M"),
+        "<Behaviours x86_64, kernel 6.12, stated: cma_align, gb_leaves>",
+    ),
+    "assumed": (behaviours_of(open_machine("x86_64 ram:1G")), "<Behaviours x86_64, kernel 7.2 (assumed)>"),
+    "candidate": (
+        Candidate("main", 0x20000000, 0x20000000, 0, "it is free"),
+        "<Candidate main: 0x20000000, if it is free>",
+    ),
+    "candidates": (
+        Candidate("low", 0x20000000, 0x1000000, 1 << 24, "it is free"),
+        "<Candidate low: 0x20000000 down to 0x1000000 by 0x1000000, if it is free>",
+    ),
+    "no candidate": (Candidate("low", None, None, 0, "it is not free"), "<Candidate low: none, if it is not free>"),
     "tables": (page_tables("x86_64", Range(0, TIB)), "<PageTables 3 pages, 0x3000 bytes; 4 levels, leaf kernel>"),
 }
 

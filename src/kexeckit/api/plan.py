@@ -1,7 +1,6 @@
 """Planning a next kernel or a capture kernel; every plan is verified."""
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kexeckit.kernel.behaviour.behaviours import Behaviours
@@ -128,7 +127,7 @@ def plan(
     return Plan(plan_image(request, facts, Syscall(syscall)), request, facts)
 
 
-def verify(plan: Plan, machine: Machine | None = None) -> Sequence[Finding]:
+def verify(plan: Plan, machine: Machine | None = None) -> tuple[Finding, ...]:
     """Check a plan again, by rules that share no code with what made it.
 
     Args:
