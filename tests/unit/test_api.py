@@ -210,7 +210,7 @@ def test_a_plan_that_cannot_be(image: str) -> None:
     with pytest.raises(UsageError, match=r"syscall 'kexec'.*load, file"):
         plan(machine, image, syscall="kexec")
     with pytest.raises(PlanError, match="arm64"):
-        plan(open_machine("arm64 ram:4G kernel:6.12"), image)
+        plan(open_machine("arm64 ram:4G kernel:6.12"), "nowhere")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -242,6 +242,9 @@ def test_page_tables_of_ranges(capsys: pytest.CaptureFixture[str]) -> None:
     two = page_tables("x86_64", Range(0, 1 << 30), Range(5 * TIB, 5 * TIB + 1), leaf="1G")
     assert two.pages == 1 + 2
     assert page_tables("x86_64", by_hand, levels=5).levels == 5
+    small = page_tables("x86_64", by_hand, gbpages=False)
+    assert (small.pages, two.bytes) == (page_tables("x86_64", by_hand, leaf="2M").pages, 3 * 4096)
+    assert not page_tables(open_machine("x86_64 ram:1G kernel:2.6.20"), by_hand).determined
 
 
 def test_page_tables_that_are_not_determined() -> None:
@@ -349,6 +352,15 @@ def test_behaviours_that_are_stated() -> None:
         predict_reservation(machine, "crashkernel=1G", behaviours=stated).answer.predicted.facts.rules.after_numa
         is False
     )
+
+
+def test_stated_behaviours_reach_every_answer(image: str) -> None:
+    """A record of the kernel's behaviour for each."""
+    machine = open_machine(capture("bios-1g-6.1"))
+    stated = behaviours_of(machine, gb_leaves=False, core_mirror=not behaviours_of(machine).zones.core_mirror)
+    assert predict_zones(machine, behaviours=stated).answer.question.behaviour == stated.zones
+    assert plan(machine, image, behaviours=stated).facts.kernel == stated
+    assert stated.zones != behaviours_of(machine).zones
 
 
 def test_words_that_are_slips_or_odd() -> None:
