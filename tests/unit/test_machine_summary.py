@@ -12,9 +12,13 @@ from kexeckit.memory.range import MemRange
 from kexeckit.memory.resource import SYSTEM_RAM, Resource, ResourceTree
 
 MIB = 1 << 20
-FIRMWARE = Fact((TableEntry(0, 8 * MIB, RAM, 1), TableEntry(8 * MIB, 9 * MIB, RESERVED, 2)), "log")
+FIRMWARE: Fact[tuple[TableEntry, ...]] = Fact(
+    (TableEntry(0, 8 * MIB, RAM, 1), TableEntry(8 * MIB, 9 * MIB, RESERVED, 2)), "log"
+)
 LISTING = Fact(ResourceTree((Resource(MemRange(0, 4 * MIB), SYSTEM_RAM),)), "iomem")
-REGIONS = Fact((NodeRange(0, MemRange(0, MIB), 1), NodeRange(3, MemRange(MIB, 2 * MIB), 2)), "log")
+REGIONS: Fact[tuple[NodeRange, ...]] = Fact(
+    (NodeRange(0, MemRange(0, MIB), 1), NodeRange(3, MemRange(MIB, 2 * MIB), 2)), "log"
+)
 SRAT = Fact(Srat((MemoryAffinity(0, MemRange(0, MIB)),), (0, 1, 2)), "log")
 
 
