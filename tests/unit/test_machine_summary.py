@@ -42,6 +42,11 @@ def test_ram_and_nodes_are_those_of_the_first_source_that_has_them(
     assert summary(Machine("m", "log", memory=memory, nodes=nodes)) == f"m (log): ?, kernel ?, {shown}"
 
 
+def test_a_tar_is_named_without_its_colon() -> None:
+    """Its files are named behind one."""
+    assert summary(Machine("c.tar:", "root")).startswith("c.tar (root): ")
+
+
 def test_the_release_is_the_one_that_uname_prints() -> None:
     """The stable release where there is no other."""
     both = KernelFacts(arch=Fact("x86_64", "log"), release=Fact("6.1.0-1", "log"), stable=Fact("6.1.9", "log"))

@@ -13,7 +13,9 @@ def summary(machine: Machine) -> str:
     size = "RAM ?" if ram is None else f"{format_size(ram)} RAM"
     count = "nodes ?" if nodes is None else f"{nodes} {'node' if nodes == 1 else 'nodes'}"
     release = machine.kernel.release.value if machine.kernel.release else machine.release
-    return f"{machine.source} ({machine.kind}): {machine.arch or '?'}, kernel {release or '?'}, {size}, {count}"
+    # Of a tar, names begin with its own and a colon.
+    name = machine.source.removesuffix(":")
+    return f"{name} ({machine.kind}): {machine.arch or '?'}, kernel {release or '?'}, {size}, {count}"
 
 
 def _ram(memory: MemoryFacts) -> int | None:
