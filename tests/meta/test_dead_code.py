@@ -1,14 +1,15 @@
-"""No code is there for tests alone: every public name of a module or class is reached from a command or a tool.
+"""No code is there for tests alone: every public name of a module or class is reached from a command, tool or script.
 
 What is reached is found by names: from the commands, the tools with a main block, and what modules do when they are
-imported, over every body that is reached. Two things of the same name are taken for one, so this finds less than there
-is, but nothing that is used.
+imported, over every body that is reached. What scripts may use are the names in the table of docs/python.md. Two things
+of the same name are taken for one, so this finds less than there is, but nothing that is used.
 """
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 
-from source_tree import Module, modules
+from source_tree import ROOT, Module, modules
 
 # Written for a reader that comes later, or called by somebody else's code; each with its reason.
 ALLOWED = {
@@ -49,7 +50,7 @@ def unreached(sources: Iterable[Module], also: tuple[str, ...] = ()) -> list[str
     sources = tuple(sources)
     bodies = {f"{m.name}.{name}": node for m in sources for name, node in _definitions(m.tree)}
     seen = {word for m in sources for word in _words(_at_import(m))}
-    seen |= {"entry", "add_arguments", "run"}
+    seen |= {"entry", "add_arguments", "run"} | _for_scripts()
     alive: set[str] = set()
     seen |= {name.rpartition(".")[2] for name in also}
     while fresh := {n for n in bodies.keys() - alive if n.rpartition(".")[2] in seen or _is_called(n)}:
@@ -57,6 +58,11 @@ def unreached(sources: Iterable[Module], also: tuple[str, ...] = ()) -> list[str
         seen |= {word for name in fresh for word in _words(_own(bodies[name]))}
     public = (n for n in bodies if not any(part.startswith("_") for part in n.split(".")))
     return [n for n in public if n not in alive]
+
+
+def _for_scripts() -> set[str]:
+    rows = re.findall(r"^\| `.*$", (ROOT / "docs" / "python.md").read_text("utf-8"), re.MULTILINE)
+    return {name for row in rows for name in re.findall(r"`(\w+)", row)}
 
 
 def _definitions(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:

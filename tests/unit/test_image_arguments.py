@@ -10,6 +10,7 @@ from fakes import INITRD, build_bzimage, make_facts, make_request
 from kexeckit.cli.image_arguments import SEED_SIZE, add_image_arguments
 from kexeckit.cli.image_arguments import make_request as request_of
 from kexeckit.errors import KexeckitError, UnavailableError, UsageError
+from kexeckit.plan import verify as verifier
 from kexeckit.plan.handover import OldRam
 from kexeckit.plan.load_plan import LoadRequest, Syscall
 from kexeckit.plan.make import plan_image
@@ -102,7 +103,7 @@ def test_a_plan_that_verify_rejects_is_not_used(monkeypatch: pytest.MonkeyPatch)
         seen.append((plan, request, facts))
         return [Finding("overlap", "a and b"), Finding("size", "c")]
 
-    monkeypatch.setattr("kexeckit.plan.verify.verify", reject)
+    monkeypatch.setattr(verifier, "verify", reject)
     for syscall in Syscall:
         with pytest.raises(KexeckitError, match="rejects the plan: overlap: a and b; size: c") as caught:
             plan_image(make_request(), make_facts(), syscall)

@@ -17,6 +17,7 @@ from kexeckit import __version__
 from kexeckit.cli import main as module
 from kexeckit.cli.main import COMMANDS, main, report
 from kexeckit.errors import KexeckitError, NotPermittedError
+from kexeckit.plan import verify as verifier
 from kexeckit.plan.verify import Finding
 
 CODES = (
@@ -213,7 +214,7 @@ def test_a_real_recursion_is_one_line_too(monkeypatch: pytest.MonkeyPatch, capsy
 def test_a_plan_that_the_verifier_rejects_is_a_defect(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit 70, with what it found."""
     finding = Finding("overlap", "a and b share a page")
-    monkeypatch.setattr("kexeckit.plan.verify.verify", lambda *_: [finding])
+    monkeypatch.setattr(verifier, "verify", lambda *_: [finding])
     ended = commands.plan()
     assert ended.code == 70
     assert "the verifier rejects the plan: overlap: a and b share a page" in ended.message

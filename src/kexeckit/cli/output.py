@@ -7,11 +7,9 @@ from typing import Any
 
 def print_document(document: dict[str, Any]) -> None:
     """Print one JSON document, indented; text that is not UTF-8 is escaped, an end of 2^64 is null."""
-    import json
+    from kexeckit.render.document import document_text
 
-    from kexeckit.render.document import fitted
-
-    print(json.dumps(fitted(document), indent=1))
+    print(document_text(document))
 
 
 def print_text(text: str) -> None:

@@ -55,14 +55,11 @@ def _by_hand(args: Namespace) -> "tuple[TableCost | UnknownCost, bool]":
     from dataclasses import replace
 
     from kexeckit.cli.parser import refuse_unused
-    from kexeckit.kernel.behaviour.floors import PAGE_TABLES
     from kexeckit.kernel.behaviour.of_machine import behaviours_of
-    from kexeckit.kernel.page_tables.calls import MappingCalls
     from kexeckit.kernel.page_tables.cost import UnknownCost, cost_with_leaf
-    from kexeckit.kernel.page_tables.from_machine import MappingQuestion, answer, mapped_arch
+    from kexeckit.kernel.page_tables.from_machine import answer, question_of_ranges
     from kexeckit.kernel.page_tables.geometry import TableFormat
     from kexeckit.memory.rangeset import RangeSet
-    from kexeckit.memory.resource import SYSTEM_RAM, Resource, ResourceTree
 
     ranges = RangeSet(parse_range(text) for text in args.range)
     levels = args.levels or 4
@@ -73,17 +70,7 @@ def _by_hand(args: Namespace) -> "tuple[TableCost | UnknownCost, bool]":
         refuse_unused(args, ("root",), "--range with --kernel-version")
     machine = _machine(args)
     kernel = behaviours_of(machine, read_stated(args, "loading"))
-    question = MappingQuestion(
-        mapped_arch(machine),
-        ResourceTree(tuple(Resource(r, SYSTEM_RAM) for r in ranges)),
-        MappingCalls(ranges),
-        kernel.loading,
-        levels,
-        not args.no_gbpages,
-        kernel.assumptions,
-        kernel.why_not(PAGE_TABLES),
-        kernel.said(kernel.loading),
-    )
+    question = question_of_ranges(machine, ranges, kernel, levels=levels, gbpages=not args.no_gbpages)
     cost = answer(question, args.leaf)
     return (cost if isinstance(cost, UnknownCost) else replace(cost, designs=())), True
 

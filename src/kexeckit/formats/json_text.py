@@ -26,6 +26,13 @@ def parse_json(text: str, source: str, expected: str) -> Any:  # noqa: ANN401
         raise InputError(source, f"not JSON: {problem}", expected=expected) from error
 
 
+def format_json(document: dict[str, Any]) -> str:
+    """Return a document as text in JSON, indented; text that is not UTF-8 is escaped."""
+    import json
+
+    return json.dumps(document, indent=1)
+
+
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):

@@ -303,9 +303,35 @@ class Machine:
     problems: tuple[Problem, ...] = ()
 
     def __repr__(self) -> str:
-        arch = self.kernel.arch.value if self.kernel.arch else "?"
-        release = self.kernel.release.value if self.kernel.release else "?"
-        return f"<Machine {self.source}: {arch}, kernel {release}>"
+        from kexeckit.machine.summary import summary
+
+        return f"<Machine {summary(self)}>"
+
+    def to_json(self) -> str:
+        """Return the machine as a document ``kexeckit/machine/1``, which `from_json` reads back.
+
+        Raises:
+            InputError: Its source gives a number that does not fit in 64 bits.
+        """
+        from kexeckit.formats.json_text import format_json
+        from kexeckit.machine.document import to_document
+
+        return format_json(to_document(self))
+
+    @classmethod
+    def from_json(cls, text: str, source: str = "the document") -> "Machine":
+        """Return the machine that a document ``kexeckit/machine/1`` holds.
+
+        Args:
+            text: The document.
+            source: How messages name it.
+
+        Raises:
+            InputError: It is no such document; the message names the place in it.
+        """
+        from kexeckit.machine.document import parse_document
+
+        return parse_document(text, source)
 
     @property
     def arch(self) -> str:

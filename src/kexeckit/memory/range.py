@@ -75,6 +75,9 @@ class MemRange:
         """Return the smallest range around this one whose ends are multiples of `align` bytes."""
         return MemRange(align_down(self.start, align), align_up(self.end, align))
 
+    def __repr__(self) -> str:
+        return f"Range({self.start:#010x}, {self.end:#010x})"
+
     def __str__(self) -> str:
         return f"[{self.start:#010x}, {self.end:#010x})"
 

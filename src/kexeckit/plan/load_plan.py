@@ -83,6 +83,14 @@ class LoadPlan:
     warnings: tuple[str, ...]
     assumed: tuple[str, ...] = ()
 
+    @property
+    def call(self) -> str:
+        """The system call by its name."""
+        return "kexec_file_load" if self.syscall is Syscall.FILE else "kexec_load"
+
+    def __repr__(self) -> str:
+        return f"<LoadPlan {self.arch}, {self.call}, {len(self.segments)} segments>"
+
     def segment(self, name: str) -> Segment | None:
         """Return the segment of this name, or None."""
         return next((s for s in self.segments if s.name == name), None)

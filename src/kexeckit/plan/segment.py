@@ -37,6 +37,9 @@ class Segment:
         """Bytes that are filled."""
         return self.request.bufsz
 
+    def __repr__(self) -> str:
+        return f"<Segment {self.name} {self.range}, {self.bufsz:#x} bytes filled>"
+
     @property
     def memsz(self) -> int:
         """Bytes of memory it takes."""

@@ -17,6 +17,13 @@ def reason_document(about: str, text: str, source: str = "", *, finding: bool = 
     return {"about": about, "text": text, "source": source or None, "finding": finding}
 
 
+def document_text(document: dict[str, Any]) -> str:
+    """Return a document as text, indented; text that is not UTF-8 is escaped, an end of 2^64 is null."""
+    from kexeckit.formats.json_text import format_json
+
+    return format_json(fitted(document))
+
+
 def fitted(value: Any) -> Any:  # noqa: ANN401
     """Return a document whose integers fit an unsigned 64-bit number; readers round larger ones, or refuse them.
 

@@ -42,9 +42,15 @@ class SingleFile:
 
 @dataclass(frozen=True, slots=True)
 class MachineWords:
-    """A machine that was described in words, in place of a root: ``x86_64 node:2 ram:64G kernel:6.12``."""
+    """A machine that was described in words, in place of a root: ``x86_64 node:2 ram:64G kernel:6.12``.
+
+    Attributes:
+        text: The words.
+        name: How messages name where they came from.
+    """
 
     text: str
+    name: str = "--machine"
 
 
 class Sysroot(Protocol):
@@ -193,7 +199,7 @@ def open_sysroot(path: str | MachineWords | None) -> Sysroot:
     if path is None:
         return DirectoryRoot("/")
     if isinstance(path, MachineWords):
-        return FileRoot(SingleFile("--machine", path.text.encode("utf-8", "surrogateescape"), words=True))
+        return FileRoot(SingleFile(path.name, path.text.encode("utf-8", "surrogateescape"), words=True))
     name = _STANDARD_INPUT if path == "-" else path
     try:
         if path != "-" and os.path.isdir(path):

@@ -44,6 +44,10 @@ class Behaviours:
     assumed: str | None = None
     below: tuple[tuple[str, str], ...] = ()
 
+    def __repr__(self) -> str:
+        stated = f", stated: {', '.join(self.stated)}" if self.stated else ""
+        return f"<Behaviours {self.arch}, kernel {self.version}{' (assumed)' if self.assumed else ''}{stated}>"
+
     @property
     def assumptions(self) -> tuple[str, ...]:
         """What was assumed of the kernel, as a list that may be empty."""

@@ -45,6 +45,19 @@ def parse_stated(words: Iterable[str], text: str = "", source: str = "") -> dict
     return stated
 
 
+def stated_values(values: Mapping[str, object], where: str) -> dict[str, object]:
+    """Check fields that a program states.
+
+    Args:
+        values: Field to value; texts are read as behind ``--set``.
+        where: How messages name where they stand.
+
+    Raises:
+        UsageError: A field is not known, or a value is not of its type.
+    """
+    return {_known(name, where): _value(name, value, where) for name, value in values.items()}
+
+
 _REMEDY = '"kexeckit explain behaviours" lists all fields'
 
 

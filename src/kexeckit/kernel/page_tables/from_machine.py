@@ -29,7 +29,7 @@ from kexeckit.kernel.page_tables.rule import kernel_rule
 from kexeckit.machine.value import Machine
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
-from kexeckit.memory.resource import ResourceTree
+from kexeckit.memory.resource import SYSTEM_RAM, Resource, ResourceTree
 from kexeckit.memory.units import PAGE_SIZE, format_size
 
 # How many tables the array has stands only in memory; it does not matter as long as the array ends in the GiB in which
@@ -118,6 +118,35 @@ def mapping_question(
         (*assumed, *kernel.assumptions, *more, *((words.GBPAGES,) if use is None else ())),
         below,
         kernel.said(behaviour),
+    )
+
+
+def question_of_ranges(
+    machine: Machine, ranges: RangeSet, behaviours: Behaviours, *, levels: int | None = None, gbpages: bool = True
+) -> MappingQuestion:
+    """Return the question about ranges that are given by hand, whatever memory the machine has.
+
+    Args:
+        machine: What is known of the architecture.
+        ranges: What is mapped.
+        behaviours: What the kernel does.
+        levels: Levels of page tables; None for 4.
+        gbpages: Whether 1 GiB pages are used.
+
+    Raises:
+        InputError: No source shows the architecture.
+        UnavailableError: What kexec maps on that architecture is not known.
+    """
+    return MappingQuestion(
+        mapped_arch(machine),
+        ResourceTree(tuple(Resource(r, SYSTEM_RAM) for r in ranges)),
+        MappingCalls(ranges),
+        behaviours.loading,
+        levels or 4,
+        gbpages,
+        behaviours.assumptions,
+        behaviours.why_not(PAGE_TABLES),
+        behaviours.said(behaviours.loading),
     )
 
 

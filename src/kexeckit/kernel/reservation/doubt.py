@@ -47,6 +47,12 @@ class Candidate:
     step: int
     when: str
 
+    def __repr__(self) -> str:
+        if self.start is None or self.last is None:
+            return f"<Candidate {self.part}: none, if {self.when}>"
+        row = f" down to {self.last:#x} by {self.step:#x}" if self.step else ""
+        return f"<Candidate {self.part}: {self.start:#x}{row}, if {self.when}>"
+
 
 @dataclass(frozen=True, slots=True)
 class Doubt:

@@ -38,6 +38,10 @@ class ObservedReservation:
     exact: bool = True
     message: str = ""
 
+    def __repr__(self) -> str:
+        places = "; ".join(map(str, self.regions))
+        return f"<ObservedReservation {self.outcome}{': ' if places else ''}{places} (seen in {self.source})>"
+
 
 @dataclass(frozen=True, slots=True)
 class Compared:

@@ -14,7 +14,8 @@ from kexeckit.kernel.reservation.early import EarlyMemory, early_memory
 from kexeckit.kernel.reservation.facts import ReservationInput
 from kexeckit.kernel.reservation.request import Request, evaluate
 from kexeckit.kernel.reservation.search import Placement, low_size, place
-from kexeckit.memory.units import MIB
+from kexeckit.memory.range import MemRange
+from kexeckit.memory.units import MIB, format_size
 
 RESERVED = "reserved"
 FAILED = "failed"
@@ -38,6 +39,17 @@ class CrashRegion:
     size: int
     kind: str
     name: str
+
+    @property
+    def range(self) -> MemRange | None:
+        """Its addresses, or None where they are not determined."""
+        return None if self.start is None else MemRange.from_size(self.start, self.size)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.range or 'at an address that is not determined'}, {format_size(self.size)}"
+
+    def __repr__(self) -> str:
+        return f"<Region {self}>"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,10 @@ class NodeZones:
     zones: tuple[ZoneSpan, ...]
     pages: int
 
+    def __repr__(self) -> str:
+        movable = "" if self.movable_start is None else f", movable from {self.movable_start:#x}"
+        return f"<NodeZones node {self.nid}{movable}: {', '.join(map(str, self.zones)) or 'no memory'}>"
+
 
 @dataclass(frozen=True, slots=True)
 class ZonePrediction:

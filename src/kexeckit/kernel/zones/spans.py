@@ -34,6 +34,12 @@ class ZoneSpan:
     spanned: int
     present: int
 
+    def __str__(self) -> str:
+        return f"{self.zone} pfn [{self.start_pfn:#x}, {self.end_pfn:#x})"
+
+    def __repr__(self) -> str:
+        return f"<ZoneSpan {self}, {self.present} present>"
+
     @property
     def end_pfn(self) -> int:
         """Page frame after the last one it spans."""
