@@ -33,13 +33,11 @@ BORDERS = [
     (ZONES, "i386", "3.7", "3.8"),
     (ZONES, "arm64", "4.15", "4.16"),
     (ZONES, "ppc64", "4.20", "5.0"),
-    (ZONES, "ppc64le", "4.20", "5.0"),
     (ZONES, "riscv64", "5.9", "5.10"),
     (ZONES, "s390x", "5.9", "5.10"),
     (ZONES, "loongarch64", "5.18", "5.19"),
     (PAGE_TABLES, "x86_64", "3.8", "3.9"),
     (PAGE_TABLES, "arm64", "4.7", "4.8"),
-    (PAGE_TABLES, "aarch64", "4.7", "4.8"),
     (FILE_LOAD, "x86_64", "5.9", "5.10"),
     (FILE_LOAD, "arm64", "5.9", "5.10"),
 ]

@@ -142,7 +142,7 @@ def test_i386_has_dma_to_16_mib() -> None:
 
 def test_pages_of_64_kib() -> None:
     """Limits are in page frames, whatever their size; ppc64's embedded kernels have DMA to 2 GiB."""
-    facts = ArchFacts("ppc64le", 0, 8 * GIB, 8 * GIB, 65536, zone_dma=True)
+    facts = ArchFacts("ppc64", 0, 8 * GIB, 8 * GIB, 65536, zone_dma=True)
     found = zone_limits(facts, zone_behaviour_of(parse_kernel_version("6.1")))
     assert found is not None
     assert [(z.zone, z.start_pfn, z.end_pfn) for z in found] == [("DMA", 0, 1 << 15), ("Normal", 1 << 15, 1 << 17)]

@@ -42,6 +42,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def _estimate(args: Namespace) -> int:
     from kexeckit.kernel.sizing.defaults import computed_defaults, defaults_for
     from kexeckit.kernel.sizing.estimate import estimate, in_tmpfs
+    from kexeckit.machine.arch import stated_arch
     from kexeckit.render.estimate import estimate_document, render_estimate
     from kexeckit.system.capture_setup import CaptureMachine, read_capture_setup
 
@@ -58,7 +59,7 @@ def _estimate(args: Namespace) -> int:
     )
     setup = read_capture_setup(kernel, args.initrd, machine)
     found = estimate(setup)
-    arch = "arm64" if args.arch == "aarch64" else args.arch or "x86_64"
+    arch = stated_arch(args.arch or "x86_64")
     defaults = defaults_for(arch, ram) if ram else []
     computed = computed_defaults(arch) if ram else []
     if args.json:

@@ -62,13 +62,11 @@ FLOORS = (
 
 # Subjects of which nothing is known on other architectures; the others say so themselves.
 _ALONE = (PAGE_TABLES, FILE_LOAD)
-_ALIASES = {"aarch64": "arm64", "ppc64le": "ppc64"}
 
 
 def floor_of(subject: str, arch: str) -> Floor | None:
     """Return where the model of a subject begins on an architecture, or None where no floor is known."""
-    name = _ALIASES.get(arch, arch)
-    return next((f for f in FLOORS if f.subject == subject and name in f.arches), None)
+    return next((f for f in FLOORS if f.subject == subject and arch in f.arches), None)
 
 
 def below_floor(subject: str, arch: str, version: KernelVersion) -> str | None:
@@ -76,7 +74,7 @@ def below_floor(subject: str, arch: str, version: KernelVersion) -> str | None:
 
     Args:
         subject: One of `SUBJECTS`.
-        arch: The kernel's name of the architecture, or what ``uname -m`` prints.
+        arch: The kernel's name of the architecture.
         version: The kernel.
     """
     floor = floor_of(subject, arch)

@@ -77,7 +77,7 @@ DEFAULT_TABLES = (
     DefaultTable("RHEL 8.8 to 8.10", "s390x", "1G-4G:192M,4G-64G:256M,64G-:512M", _LATE_8),
     DefaultTable("RHEL 9", "s390x", "1G-4G:192M,4G-64G:256M,64G-:512M", _RHEL9),
     DefaultTable("RHEL 10, Fedora", "s390x", "2G-64G:256M,64G-:512M", _KDUMP_UTILS),
-    DefaultTable(_POWER_9, "ppc64le", _POWER, _PER_CPU),
+    DefaultTable(_POWER_9, "ppc64", _POWER, _PER_CPU),
     *(DefaultTable("Debian 11, 12", arch, "384M-:128M", f"{_KDUMP_TOOLS} of 1.6.8 and 1.8.1") for arch in _DEBIAN),
     *(DefaultTable("Debian 13", arch, "512M-:192M", f"{_KDUMP_TOOLS} of 1.10.7") for arch in _DEBIAN),
     DefaultTable("Ubuntu 18.04 to 22.04", "x86_64", "512M-:192M", _UBUNTU_OLD),
@@ -87,7 +87,7 @@ DEFAULT_TABLES = (
 COMPUTED_DEFAULTS = (
     ComputedDefault(
         "SLES 12, 15",
-        ("x86_64", "arm64", "ppc64le", "s390x"),
+        ("x86_64", "arm64", "ppc64", "s390x"),
         "kdumptool calibrate adds up what a capture kernel took when the package was built (calibrate.conf), a part "
         "for each CPU, the frame buffers twice, ACPI slabs, LUKS, 1/16384 of RAM (32 MiB at most), room for dirty "
         "pages; then 30 % and 64 MiB more. On x86_64 it asks for that ,high, with 72 MiB of it ,low where it lies "

@@ -52,7 +52,7 @@ class ArchFacts:
     """What the limits of zones depend on, beside the memory itself.
 
     Attributes:
-        arch: As ``uname -m`` has it, without variants: ``x86_64``, ``i386``, ``arm64``, ``ppc64``, ``ppc64le``,
+        arch: The kernel's name of it: ``x86_64``, ``i386``, ``arm64``, ``ppc64``,
             ``riscv64``, ``s390x``, ``loongarch64``.
         start: Lowest address of memory, in bytes.
         end: Address after the highest memory, in bytes (memblock_end_of_DRAM()).
@@ -178,7 +178,6 @@ _RULES = {
     "i386": _i386,
     "arm64": _arm64,
     "ppc64": _ppc64,
-    "ppc64le": _ppc64,
     "riscv64": _riscv64,
     "s390x": _s390x,
     "loongarch64": _loongarch64,
