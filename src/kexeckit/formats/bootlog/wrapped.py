@@ -69,7 +69,7 @@ def unwrapped(pieces: Sequence[Piece]) -> list[LogLine]:
     count = 0
     for given in pieces:
         # A mark alone on its line: the message that it belongs to was wrapped to the next one.
-        piece = replace(given, marked=given.marked or bare_mark)
+        piece = replace(given, marked=True) if bare_mark and not given.marked else given
         bare_mark = piece.marked and not piece.line.text.strip()
         if not piece.line.text.strip():
             opened = None

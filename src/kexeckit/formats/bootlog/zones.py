@@ -16,14 +16,15 @@ import re
 from dataclasses import dataclass
 
 from kexeckit.formats.bootlog.boot import BootLog
+from kexeckit.formats.bootlog.pattern import LinePattern
 
-_HEADER = re.compile(r"^Zone (?:ranges|PFN ranges):")
+_HEADER = LinePattern(r"^Zone (?:ranges|PFN ranges):", "zone ranges:", "zone pfn ranges:")
 _MEM = re.compile(r"^\s*([A-Z]\w*)\s+\[mem\s+0x([0-9a-f]+)-0x([0-9a-f]+)\]", re.IGNORECASE)
 _PFN = re.compile(r"^\s*([A-Z]\w*)\s+(?:0x)?([0-9a-f]+) -> (?:0x)?([0-9a-f]+)\s*$", re.IGNORECASE)
 _EMPTY = re.compile(r"^\s*([A-Z]\w*)\s+empty\s*$")
-_MOVABLE = re.compile(r"^Movable zone start (?:for each node|PFN for each node)")
-_MOVABLE_NODE = re.compile(r"^\s*Node (\d+): (0x)?([0-9a-f]+)\s*$", re.IGNORECASE)
-_LOW_RAM = re.compile(r"^\s*low ram: [0-9a-f]+ - ([0-9a-f]+)\s*$", re.IGNORECASE)
+_MOVABLE = LinePattern(r"^Movable zone start (?:for each node|PFN for each node)", "movable zone start ")
+_MOVABLE_NODE = LinePattern(r"^\s*Node (\d+): (0x)?([0-9a-f]+)\s*$", "node ", ignore_case=True)
+_LOW_RAM = LinePattern(r"^\s*low ram: [0-9a-f]+ - ([0-9a-f]+)\s*$", "low ram: ", ignore_case=True)
 _PAGE = 4096
 
 
@@ -46,6 +47,8 @@ def printed_zones(log: BootLog) -> tuple[PrintedZone, ...]:
     """Return the machine-wide zone ranges that the kernel printed, empty ones included."""
     out: list[PrintedZone] = []
     inside = False
+    if not log.may_match(_HEADER):
+        return ()
     for line in log.lines:
         if _HEADER.match(line.text):
             out, inside = [], True
@@ -62,6 +65,8 @@ def printed_movable(log: BootLog) -> dict[int, int] | None:
     """Return the printed starts of ZONE_MOVABLE by node, in bytes; None where the log does not have the lines."""
     out: dict[int, int] | None = None
     inside = False
+    if not log.may_match(_MOVABLE):
+        return None
     for line in log.lines:
         if _MOVABLE.match(line.text):
             out, inside = {}, True
