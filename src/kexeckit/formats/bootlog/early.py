@@ -118,11 +118,12 @@ def node_data(log: BootLog) -> list[Taken]:
     node = 0
     if not log.may_match(_NODE_DATA):
         return []
+    of_setup, of_data = _SETUP_NODE.compiled.match, _NODE_DATA.compiled.match
     for line in log.lines:
-        setup = _SETUP_NODE.match(line.text)
+        setup = of_setup(line.text)
         if setup:
             node = int(setup[1] or setup[2])
-        m = _NODE_DATA.match(line.text)
+        m = of_data(line.text)
         if m:
             number = int(m[1]) if m[1] else node
             found = _taken(m[3], m[4], f"NODE_DATA({number})", line.number, node=number)

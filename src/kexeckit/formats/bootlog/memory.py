@@ -160,9 +160,10 @@ def node_ranges(log: BootLog) -> tuple[NodeRange, ...]:
     framed = False
     if not (log.may_match(_NODE) or log.may_match(_NODES_BEGIN)):
         return ()
+    begins, of_node = _NODES_BEGIN.compiled.match, _NODE.compiled.match
     for line in log.lines:
-        framed = bool(_NODES_BEGIN.match(line.text)) or (framed and bool(_NODE_PFN.match(line.text)))
-        named = _NODE.match(line.text)
+        framed = bool(begins(line.text)) or (framed and bool(_NODE_PFN.match(line.text)))
+        named = of_node(line.text)
         pfns = _NODE_PFN.match(line.text) if framed else None
         span = _named_range(named) if named else _pfn_range(pfns)
         if span:

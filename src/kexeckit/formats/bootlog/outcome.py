@@ -51,9 +51,10 @@ def logged_regions(log: BootLog) -> tuple[LoggedRegion, ...]:
     out: list[LoggedRegion] = []
     if not (log.may_match(_MB) or log.may_match(_RANGE)):
         return ()
+    whole_mb, to_the_byte = _MB.compiled.match, _RANGE.compiled.match
     for line in log.lines:
-        mb = _MB.match(line.text)
-        exact = None if mb else _RANGE.match(line.text)
+        mb = whole_mb(line.text)
+        exact = None if mb else to_the_byte(line.text)
         if mb:
             kind = "low" if mb[2] else "main"
             out.append(LoggedRegion(int(mb[3]) * MIB, int(mb[1]) * MIB, kind, exact=False, line=line.number))

@@ -49,8 +49,9 @@ def printed_zones(log: BootLog) -> tuple[PrintedZone, ...]:
     inside = False
     if not log.may_match(_HEADER):
         return ()
+    begins = _HEADER.compiled.match
     for line in log.lines:
-        if _HEADER.match(line.text):
+        if begins(line.text):
             out, inside = [], True
             continue
         zone = _printed_zone(line.text) if inside else None
@@ -67,8 +68,9 @@ def printed_movable(log: BootLog) -> dict[int, int] | None:
     inside = False
     if not log.may_match(_MOVABLE):
         return None
+    begins = _MOVABLE.compiled.match
     for line in log.lines:
-        if _MOVABLE.match(line.text):
+        if begins(line.text):
             out, inside = {}, True
             continue
         found = _MOVABLE_NODE.match(line.text) if inside else None
