@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from kexeckit.errors import InputError, KexeckitError
 from kexeckit.formats.banner import release_of_banner
-from kexeckit.formats.boot_params import BootParams, parse_boot_params
 from kexeckit.formats.bootlog.entries import TableEntry
 from kexeckit.formats.firmware_memmap import is_unknown, make_firmware_map, parse_memmap_entry
 from kexeckit.formats.iomem import parse_iomem
@@ -37,6 +36,7 @@ from kexeckit.memory.units import KIB, PAGE_SIZE, align_up
 
 # Few machines have all of these, and every command reads a machine: the rarer parsers are imported where needed.
 if TYPE_CHECKING:
+    from kexeckit.formats.boot_params import BootParams
     from kexeckit.formats.bootlog.efi import EfiMapEntry
     from kexeckit.formats.kernel_config import KernelConfig
     from kexeckit.formats.memblock_debugfs import MemblockEntry
@@ -127,7 +127,7 @@ class FileReader:
 
     def machine(self) -> Machine:
         """Return the partial machine."""
-        params = self.of_file("handover.boot_params", BOOT_PARAMS, parse_boot_params)
+        params = self.of_file("handover.boot_params", BOOT_PARAMS, _boot_params)
         runtime = self._runtime()
         known = self._memory(params)
         return Machine(
@@ -222,7 +222,7 @@ class FileReader:
         words = (self.files.text(CMDLINE) or "").split()
         return Fact("pdpe1gb" in flags.value and "nogbpages" not in words, flags.source, how=How.DERIVED)
 
-    def _boot(self, params: Fact[BootParams] | None) -> BootFacts:
+    def _boot(self, params: "Fact[BootParams] | None") -> BootFacts:
         files = self.files
         known = EFI in files.folders or params is not None or files.live
         return BootFacts(
@@ -230,7 +230,7 @@ class FileReader:
             initrd=Fact(_initrd(params.value), params.source) if params else None,
         )
 
-    def _memory(self, params: Fact[BootParams] | None) -> MemoryFacts:
+    def _memory(self, params: "Fact[BootParams] | None") -> MemoryFacts:
         lists = {}
         for name in ("memory", "reserved"):
             lists[name] = self.of_text(f"memory.{name}", f"{MEMBLOCK}/{name}", _parse_memblock)
@@ -243,7 +243,7 @@ class FileReader:
             managed=Fact(int(total[1]) * KIB, self.files.label(MEMINFO)) if total else None,
         )
 
-    def _firmware(self, params: Fact[BootParams] | None) -> Fact[tuple[TableEntry, ...]] | None:
+    def _firmware(self, params: "Fact[BootParams] | None") -> Fact[tuple[TableEntry, ...]] | None:
         if MEMMAP in self.files.folders:
             known = {e.range: e.kind for e in params.value.e820} if params else {}
             return self.made("memory.firmware", self.files.label(MEMMAP), lambda: _entries(self._memmap(), known))
@@ -294,7 +294,7 @@ class FileReader:
         found = tuple(tuple(int(d) for d in row.split() if d.isdecimal()) for row in rows if row)
         return Fact(found, self.files.label(NODES)) if found and all(found) else None
 
-    def _efi(self, params: Fact[BootParams] | None, runtime: Fact[tuple[EfiDescriptor, ...]] | None) -> EfiFacts:
+    def _efi(self, params: "Fact[BootParams] | None", runtime: Fact[tuple[EfiDescriptor, ...]] | None) -> EfiFacts:
         from kexeckit.formats.efi_memory_map import mirrored_memory, parse_efi_memory_map
 
         found = self.of_file("efi.map", EFI_MEMMAP, parse_efi_memory_map)
@@ -399,7 +399,13 @@ def _entries(entries: Iterable[MemoryEntry], numbers: Mapping[MemRange, MemoryKi
     return tuple(TableEntry(e.start, e.end, kind, 0) for e, kind in kinds)
 
 
-def _initrd(params: BootParams) -> MemRange | None:
+def _boot_params(data: bytes, source: str) -> "BootParams":
+    from kexeckit.formats.boot_params import parse_boot_params
+
+    return parse_boot_params(data, source)
+
+
+def _initrd(params: "BootParams") -> MemRange | None:
     if not params.initrd_size:
         return None
     return clip(params.initrd_address, align_up(params.initrd_address + params.initrd_size, PAGE_SIZE))
