@@ -12,10 +12,10 @@ Source: lib/cmdline.c, next_arg(); lib/ctype.c, the table for isspace(); kernel/
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 from kexeckit.errors import UsageError
+from kexeckit.frozen import dataclass
 
 _SPACE = " \t\n\v\f\r\xa0"
 

@@ -10,11 +10,12 @@ map; where there is none, the last that is no capture kernel's, else the last. T
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from kexeckit.errors import InputError
 from kexeckit.formats.bootlog.lines import LogLine, clean_lines
 from kexeckit.formats.bootlog.pattern import LinePattern
+from kexeckit.frozen import dataclass
 
 VERSION_LINE = LinePattern(r"^Linux version (\S+)", "linux version ")
 _COMMAND_LINE = LinePattern(r"^(?:\S+: )?(Kernel command|Command) line: ?(.*)$", "command line:", ignore_case=True)

@@ -9,10 +9,10 @@ mm/page_alloc.c, mem_init_print_info(); arch/x86/boot/compressed/misc.c.
 """
 
 import re
-from dataclasses import dataclass
 
 from kexeckit.formats.bootlog.boot import BootLog
 from kexeckit.formats.bootlog.pattern import LinePattern
+from kexeckit.frozen import dataclass
 from kexeckit.memory.range import MemRange, clip
 from kexeckit.memory.units import KIB, MIB, align_down, align_up
 

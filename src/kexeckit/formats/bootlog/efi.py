@@ -10,10 +10,10 @@ match_config_table().
 """
 
 import re
-from dataclasses import dataclass
 
 from kexeckit.formats.bootlog.boot import BootLog
 from kexeckit.formats.bootlog.pattern import LinePattern
+from kexeckit.frozen import dataclass
 from kexeckit.memory.range import MemRange, clip
 
 _PRESENT = LinePattern(

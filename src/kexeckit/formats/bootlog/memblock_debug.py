@@ -10,10 +10,10 @@ Source: mm/memblock.c, memblock_reserve(), memblock_phys_free(), memblock_dbg().
 """
 
 import re
-from dataclasses import dataclass
 
 from kexeckit.formats.bootlog.boot import BootLog
 from kexeckit.formats.bootlog.pattern import LinePattern
+from kexeckit.frozen import dataclass
 from kexeckit.memory.range import MemRange, clip
 
 _LINE = LinePattern(

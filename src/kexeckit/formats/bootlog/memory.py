@@ -9,13 +9,13 @@ mm/page_alloc.c and mm/mm_init.c, free_area_init().
 """
 
 import re
-from dataclasses import dataclass
 
 from kexeckit.errors import InputError
 from kexeckit.formats.bootlog import entries as plain
 from kexeckit.formats.bootlog.boot import BootLog
 from kexeckit.formats.bootlog.lines import LogLine
 from kexeckit.formats.bootlog.pattern import LinePattern
+from kexeckit.frozen import dataclass
 from kexeckit.memory.kind import (
     ACPI,
     NVS,

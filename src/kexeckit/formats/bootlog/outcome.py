@@ -6,11 +6,10 @@ Source: arch/x86/kernel/setup.c and arch/arm64/mm/init.c, reserve_crashkernel() 
 reserve_crashkernel_generic(); kernel/crash_core.c, parse_crashkernel_mem() and neighbours.
 """
 
-from dataclasses import dataclass
-
 from kexeckit.formats.bootlog.boot import BootLog
 from kexeckit.formats.bootlog.line import LogLine
 from kexeckit.formats.bootlog.pattern import LinePattern
+from kexeckit.frozen import dataclass
 from kexeckit.memory.units import MIB
 
 _MB = LinePattern(r"^(?:kexec\w*: )?Reserving (\d+)MB of (low )?memory at (\d+)MB for crashkernel", "for crashkernel")

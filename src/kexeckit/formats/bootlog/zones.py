@@ -13,10 +13,10 @@ Source: mm/mm_init.c (mm/page_alloc.c up to 6.3), free_area_init(); arch/x86/mm/
 """
 
 import re
-from dataclasses import dataclass
 
 from kexeckit.formats.bootlog.boot import BootLog
 from kexeckit.formats.bootlog.pattern import LinePattern
+from kexeckit.frozen import dataclass
 
 _HEADER = LinePattern(r"^Zone (?:ranges|PFN ranges):", "zone ranges:", "zone pfn ranges:")
 _MEM = re.compile(r"^\s*([A-Z]\w*)\s+\[mem\s+0x([0-9a-f]+)-0x([0-9a-f]+)\]", re.IGNORECASE)

@@ -5,9 +5,9 @@ over mainline.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.fields import own_fields
 from kexeckit.kernel.behaviour.floors import floors_below
 from kexeckit.machine.version import NEWEST, KernelVersion, Release

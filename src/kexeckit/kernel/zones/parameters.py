@@ -8,10 +8,11 @@ cmdline_parse_movablecore(); mm/memory_hotplug.c, cmdline_parse_movable_node(); 
 parse_option_str().
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kexeckit.formats.cmdline import Word, split_words
 from kexeckit.formats.memparse import parse_integer, parse_memory
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.zones import ZoneBehaviour
 
 ZONE_WORDS = ("kernelcore", "movablecore", "movable_node")

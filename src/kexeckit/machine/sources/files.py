@@ -6,7 +6,7 @@ is a problem, which is raised where nothing else shows what it would have shown.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, TypeVar
 
 from kexeckit.errors import InputError, KexeckitError
@@ -14,6 +14,7 @@ from kexeckit.formats.banner import release_of_banner
 from kexeckit.formats.bootlog.entries import TableEntry
 from kexeckit.formats.firmware_memmap import is_unknown, make_firmware_map, parse_memmap_entry
 from kexeckit.formats.iomem import parse_iomem
+from kexeckit.frozen import dataclass
 from kexeckit.machine.arch import kernel_arch
 from kexeckit.machine.fact import Fact, How, Problem
 from kexeckit.machine.sources.iomem import arch_of_resources
