@@ -16,6 +16,7 @@ sys.path[:0] = [str(HERE)]
 
 SECTIONS = {
     "planning": "A plan, up to the system call",
+    "commands": "A prediction, as a command and in a process",
     "ranges": "Maps of up to 100,000 ranges",
     "page_tables": "Identity page tables",
     "crashkernel": "Predicting reservations",

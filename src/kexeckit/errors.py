@@ -8,7 +8,8 @@ Rules of this file:
 """
 
 import errno
-from dataclasses import dataclass
+
+from kexeckit.frozen import dataclass
 
 # Exit code of an answer that leaves its outcome open, so that a script can tell it from success.
 NOT_DETERMINED = 3

@@ -1,7 +1,7 @@
 """Imports go one way, pure packages stay pure, and only the command line talks to the user.
 
-cli, api -> lab, fleet, dump, render -> system -> plan -> kernel -> machine -> formats -> memory -> errors
-                                             plan -> purgatory -> errors
+cli, api -> lab, fleet, dump, render -> system -> plan -> kernel -> machine -> formats -> memory -> errors -> frozen
+                                             plan -> purgatory -> errors -> frozen
 """
 
 import ast
@@ -29,6 +29,7 @@ RANK = {
     "machine": 4,
     "memory": 2,
     "errors": 1,
+    "frozen": 0,
     "": 0,
 }
 PURE = ("memory", "formats", "machine", "kernel", "plan", "render")
@@ -51,6 +52,7 @@ STANDARD_LIBRARY_ONLY = (
     "render",
     "cli",
     "errors",
+    "frozen",
 )
 # Where a module may be a developer's tool, run as `python -m`: those with a main block speak for themselves.
 WITH_TOOLS = ("lab", "purgatory", "__main__")

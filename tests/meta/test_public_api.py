@@ -46,7 +46,7 @@ def test_every_module_is_reached_by_a_test() -> None:
 def test_a_start_imports_no_command(option: str) -> None:
     """Start-up is short because nothing is imported before the verb is known."""
     said = _said(f"from kexeckit.cli.main import main; main([{option!r}])")
-    base = {"kexeckit.cli", "kexeckit.cli.main", "kexeckit.cli.output", "kexeckit.errors"}
+    base = {"kexeckit.cli", "kexeckit.cli.main", "kexeckit.cli.output", "kexeckit.errors", "kexeckit.frozen"}
     assert {m for m in said if m.startswith("kexeckit.")} <= base
 
 

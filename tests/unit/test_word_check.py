@@ -8,8 +8,8 @@ from cli_bench import Commands
 from fakes import FakeMachine
 from kexeckit.errors import UsageError
 from kexeckit.formats.word_check import Vocabulary, check_words, distance, unknown_words, value_doubts
-from kexeckit.kernel.reservation import words as crash
-from kexeckit.kernel.zones import parameters as zones
+from kexeckit.kernel.reservation import vocabulary as crash
+from kexeckit.kernel.zones import vocabulary as zones
 
 CRASH = crash.VOCABULARY
 ZONES = zones.VOCABULARY

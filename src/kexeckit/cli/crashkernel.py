@@ -97,10 +97,20 @@ def _size(args: Namespace, name: str) -> int:
     return size
 
 
+def _check(words: list[str]) -> None:
+    if words:
+        from kexeckit.formats.word_check import check_words
+        from kexeckit.kernel.reservation.vocabulary import VOCABULARY
+
+        check_words(words, VOCABULARY)
+
+
 def _warn(words: list[str], *, auto: bool) -> None:
+    if not words:
+        return
     from kexeckit.cli.output import print_warnings
     from kexeckit.formats.word_check import unknown_words, value_doubts
-    from kexeckit.kernel.reservation.words import VOCABULARY
+    from kexeckit.kernel.reservation.vocabulary import VOCABULARY
 
     print_warnings(value_doubts(words, auto=auto))
     print_warnings(f"{word}: no effect on a reservation is known" for word in unknown_words(words, VOCABULARY))
@@ -118,17 +128,15 @@ def run(args: Namespace) -> int:
     from kexeckit.errors import NOT_DETERMINED
 
     refuse_unused(args, _OF_ESTIMATE, "a prediction", "add --estimate, to which they belong")
-    from kexeckit.formats.word_check import check_words
     from kexeckit.kernel.behaviour.of_machine import behaviours_of
     from kexeckit.kernel.observed import Agreement
     from kexeckit.kernel.reservation import predict
     from kexeckit.kernel.reservation.answer import answer_reservation
-    from kexeckit.kernel.reservation.words import VOCABULARY
     from kexeckit.render.crashkernel import crashkernel_document, render_crashkernel
     from kexeckit.system.machine import read_machine
     from kexeckit.system.sysroot import open_sysroot
 
-    check_words(args.words, VOCABULARY)
+    _check(args.words)
     machine = read_machine(open_sysroot(args.root), arch=args.arch, release=args.kernel_version)
     behaviours = behaviours_of(machine, read_stated(args, "reservation"))
     answer = answer_reservation(machine, args.words, behaviours)

@@ -2,9 +2,9 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from kexeckit.errors import InputError, UsageError
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.behaviours import Behaviours
 from kexeckit.machine.value import Machine
 from kexeckit.plan.efi_handover import EfiHandover

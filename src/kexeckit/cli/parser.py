@@ -3,6 +3,7 @@
 import sys
 from argparse import Action, ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from kexeckit.errors import UsageError
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from _typeshed import SupportsWrite
 
+_ANY_WIDTH = 80
 # An empty text is a good value for these: it adds nothing.
 _MAY_BE_EMPTY = ("append", "first_append")
 
@@ -71,11 +73,14 @@ def parser_of(verb: str, module: "ModuleType", epilog: str = "") -> CommandParse
         prog=f"kexeckit {verb}",
         description=module.__doc__,
         epilog=epilog,
-        formatter_class=RawDescriptionHelpFormatter,
+        formatter_class=partial(RawDescriptionHelpFormatter, width=_ANY_WIDTH),
         allow_abbrev=False,
     )
     add_global_options(parser)
     module.add_arguments(parser)
+    # Each argument is laid out once to check it. The width of the terminal, for which shutil is imported with all its
+    # packers, counts only in the help.
+    parser.formatter_class = RawDescriptionHelpFormatter
     return parser
 
 

@@ -24,20 +24,17 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Print the prediction."""
-    from kexeckit.cli.output import print_warnings
     from kexeckit.errors import NOT_DETERMINED
-    from kexeckit.formats.word_check import check_words, value_doubts
     from kexeckit.kernel.behaviour.of_machine import behaviours_of
     from kexeckit.kernel.observed import Agreement
     from kexeckit.kernel.zones.answer import answer_zones
     from kexeckit.kernel.zones.cost import affordable_kernelcore, node_costs
-    from kexeckit.kernel.zones.parameters import VOCABULARY
     from kexeckit.machine.merge import with_efi_map
     from kexeckit.render.zones import render_zones, zones_document
     from kexeckit.system.machine import read_machine
     from kexeckit.system.sysroot import open_sysroot
 
-    check_words(args.words, VOCABULARY)
+    _check(args.words)
     machine = read_machine(open_sysroot(args.root), arch=args.arch, release=args.kernel_version)
     if args.efi_map:
         machine = with_efi_map(machine, _file(args.efi_map), args.efi_map)
@@ -51,10 +48,26 @@ def run(args: Namespace) -> int:
         print_document(zones_document(answer, costs, afford))
     else:
         print(render_zones(answer, costs, afford))
-    print_warnings(value_doubts(args.words))
+    _warn(args.words)
     if answer.agreement is Agreement.DIFFER:
         return 1
     return 0 if prediction.nodes else NOT_DETERMINED
+
+
+def _check(words: list[str]) -> None:
+    if words:
+        from kexeckit.formats.word_check import check_words
+        from kexeckit.kernel.zones.vocabulary import VOCABULARY
+
+        check_words(words, VOCABULARY)
+
+
+def _warn(words: list[str]) -> None:
+    if words:
+        from kexeckit.cli.output import print_warnings
+        from kexeckit.formats.word_check import value_doubts
+
+        print_warnings(value_doubts(words))
 
 
 def _file(path: str) -> bytes:

@@ -11,10 +11,11 @@ takes over from the running kernel: arch/x86/kernel/kexec-bzimage64.c, setup_boo
 """
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from kexeckit.errors import InputError
 from kexeckit.formats.e820_table import E820_ENTRY_SIZE, E820_MAX_INLINE, parse_e820_entries
+from kexeckit.frozen import dataclass
 from kexeckit.memory.memmap import MemoryEntry
 
 BOOT_PARAMS_SIZE = 4096

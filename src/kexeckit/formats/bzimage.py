@@ -9,10 +9,10 @@ Source: Documentation/arch/x86/boot.rst; arch/x86/boot/header.S; arch/x86/includ
 """
 
 import struct
-from dataclasses import dataclass
 
 from kexeckit.errors import InputError
 from kexeckit.formats.magic import describe_magic
+from kexeckit.frozen import dataclass
 
 HEADER_START = 0x1F1
 # In boot_params the EDD signatures follow the setup header.

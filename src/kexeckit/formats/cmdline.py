@@ -12,9 +12,10 @@ Source: lib/cmdline.c, next_arg(); lib/ctype.c, the table for isspace(); kernel/
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from functools import lru_cache
 
 from kexeckit.errors import UsageError
+from kexeckit.frozen import dataclass
 
 _SPACE = " \t\n\v\f\r\xa0"
 
@@ -36,15 +37,21 @@ class Word:
 
 def split_words(cmdline: str) -> list[Word]:
     """Split a command line as the kernel does; an unclosed quote runs to the end."""
+    return list(_words(cmdline))
+
+
+# One answer asks for a dozen of words of the same line.
+@lru_cache(maxsize=16)
+def _words(cmdline: str) -> tuple[Word, ...]:
     line = _as_bytes(cmdline)
-    return [_word(line[start:end]) for start, end in _spans(line)]
+    return tuple(_word(line[start:end]) for start, end in _spans(line))
 
 
 def kernel_words(cmdline: str) -> list[Word]:
     """Return the words that are for the kernel: those before a ``--``."""
-    words = split_words(cmdline)
+    words = _words(cmdline)
     stop = next((n for n, w in enumerate(words) if w.name == "--" and w.value is None), len(words))
-    return words[:stop]
+    return list(words[:stop])
 
 
 def values(cmdline: str, name: str) -> list[str]:

@@ -11,7 +11,8 @@ arch/x86/platform/efi/efi.c, efi_systab_init().
 import struct
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from kexeckit.frozen import dataclass
 
 SYSTEM_TABLE_SIZE = 120
 _SIGNATURE = int.from_bytes(b"IBI SYST", "little")

@@ -12,9 +12,9 @@ reads it.
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from kexeckit.errors import InputError
+from kexeckit.frozen import dataclass
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.units import ADDRESS_LIMIT
 

@@ -5,9 +5,9 @@ Source: Documentation/kbuild/kconfig.rst; scripts/kconfig/confdata.c, conf_write
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from kexeckit.errors import InputError
+from kexeckit.frozen import dataclass
 
 _SET = re.compile(r"^(CONFIG_[A-Za-z0-9_]+)=(.*)$")
 _UNSET = re.compile(r"^# (CONFIG_[A-Za-z0-9_]+) is not set$")

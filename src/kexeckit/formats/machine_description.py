@@ -1,9 +1,9 @@
 """`MachineDescription`: a machine that a person described, in TOML or in a line of words."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 
+from kexeckit.frozen import dataclass
 from kexeckit.memory.kind import RAM
 from kexeckit.memory.memmap import MemoryEntry
 from kexeckit.memory.range import MemRange

@@ -11,9 +11,9 @@ Source: mm/memblock.c, memblock_debug_show(), flagname.
 """
 
 import re
-from dataclasses import dataclass
 
 from kexeckit.errors import InputError
+from kexeckit.frozen import dataclass
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.units import ADDRESS_LIMIT
 

@@ -7,8 +7,8 @@ Source: arch/x86/include/uapi/asm/setup_data.h; Documentation/arch/x86/boot.rst,
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from kexeckit.frozen import dataclass
 from kexeckit.memory.units import align_up
 
 SETUP_E820_EXT = 1

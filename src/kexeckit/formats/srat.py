@@ -13,9 +13,9 @@ acpi_map_pxm_to_node(), acpi_parse_memory_affinity().
 
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from kexeckit.errors import InputError
+from kexeckit.frozen import dataclass
 from kexeckit.memory.range import MemRange
 
 _HEADER = 48

@@ -6,9 +6,9 @@ crash_notes_show(); drivers/firmware/efi/efi.c, systab_show(); drivers/firmware/
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from kexeckit.errors import InputError
+from kexeckit.frozen import dataclass
 from kexeckit.memory.range import MemRange
 
 EFI_PAGE = 4096

@@ -7,10 +7,10 @@ Source: arch/x86/kernel/vmlinux.lds.S (__init_begin, __init_end, .init.scratch);
 """
 
 import struct
-from dataclasses import dataclass
 
 from kexeckit.errors import InputError
 from kexeckit.formats.elfcorehdr import PT_LOAD, parse_program_headers
+from kexeckit.frozen import dataclass
 from kexeckit.memory.units import PAGE_SIZE, align_down, align_up
 
 _EXPECTED = "a 64-bit ELF kernel"

@@ -6,11 +6,11 @@ What the kernel itself makes something of stays a question, and the answer comes
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from kexeckit.errors import UsageError
 from kexeckit.formats.cmdline import Word, split_words
 from kexeckit.formats.memparse import parse_memory
+from kexeckit.frozen import dataclass
 from kexeckit.memory.units import MIB, format_size
 
 # Names shorter than this have too many neighbours: mem, cma and numa are near to words of other subsystems.

@@ -7,9 +7,9 @@ Source: mm/vmstat.c, zoneinfo_show_print().
 """
 
 import re
-from dataclasses import dataclass
 
 from kexeckit.errors import InputError
+from kexeckit.frozen import dataclass
 
 _ZONE = re.compile(r"^(?:[> ]*)Node (\d+), zone +(\S+)")
 _FIELD = re.compile(r"^(?:[> ]*)(spanned|present|managed|start_pfn:)\s+(\d+)")

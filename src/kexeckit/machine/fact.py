@@ -6,7 +6,6 @@ machine.kernel.release.at         "boot.log:1"                 for messages
 machine.kernel.release.how        How.OBSERVED                 how certain it is
 """
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, TypeVar
 
@@ -18,6 +17,7 @@ from kexeckit.errors import (
     NotPermittedError,
     UnavailableError,
 )
+from kexeckit.frozen import dataclass
 
 T = TypeVar("T")
 

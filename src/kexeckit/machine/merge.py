@@ -12,7 +12,6 @@ from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from kexeckit.formats.bootlog.entries import TableEntry
-from kexeckit.formats.efi_memory_map import mirrored_memory, parse_efi_memory_map
 from kexeckit.formats.firmware_memmap import is_unknown
 from kexeckit.machine.fact import Fact, How
 from kexeckit.machine.value import EfiFacts, Machine
@@ -65,6 +64,8 @@ def with_efi_map(machine: Machine, data: bytes, source: str) -> Machine:
     Raises:
         InputError: The bytes are no such map.
     """
+    from kexeckit.formats.efi_memory_map import mirrored_memory, parse_efi_memory_map
+
     found = mirrored_memory(parse_efi_memory_map(data, source))
     whole = Fact(value=True, source=source, how=How.STATED)
     return replace(machine, efi=replace(machine.efi, mirrored=Fact(found, source, how=How.STATED), mirror_whole=whole))

@@ -11,12 +11,13 @@ dataclass               an object; `start` and `end` become `start` and `last`, 
 
 import types
 from collections.abc import Iterator
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from kexeckit.formats.bootlog.efi import EfiMapEntry
+from kexeckit.frozen import dataclass
 from kexeckit.memory.kind import MemoryKind
 from kexeckit.memory.rangeset import RangeSet
 

@@ -1,8 +1,8 @@
 """What holds memory before anything is predicted: an enumeration, and one range that somebody holds."""
 
-from dataclasses import dataclass
 from enum import Enum
 
+from kexeckit.frozen import dataclass
 from kexeckit.memory.range import MemRange
 
 

@@ -17,9 +17,10 @@ Rules of this file:
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from kexeckit.frozen import dataclass
 from kexeckit.machine.fact import Fact, Problem
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet

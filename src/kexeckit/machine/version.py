@@ -1,9 +1,10 @@
 """Kernel versions as they are written: ``6.1.0-53-cloud-amd64``, ``5.14.0-503.el9.x86_64``, ``7.2``."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kexeckit.errors import UsageError
+from kexeckit.frozen import dataclass
 
 NEWEST = "7.2"
 """Where nothing names a version, this release is assumed, and the answer says so."""

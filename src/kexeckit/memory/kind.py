@@ -7,7 +7,7 @@ Source: include/uapi/asm/setup_data.h and bootparam.h (numbers); arch/x86/kernel
 (names in /proc/iomem and /sys/firmware/memmap).
 """
 
-from dataclasses import dataclass
+from kexeckit.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ Rules of this file:
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
+from kexeckit.frozen import dataclass
 from kexeckit.memory.kind import RAM, MemoryKind
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet

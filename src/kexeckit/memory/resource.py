@@ -14,8 +14,8 @@ Source: kernel/resource.c; names from arch/x86/kernel/e820.c and arch/*/kernel/s
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from kexeckit.frozen import dataclass
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 

@@ -4,8 +4,6 @@ boot_params segment        0        4096              16-aligned            bufs
                            | page    | command line, NUL | EFI runtime map   |
 """
 
-from dataclasses import dataclass
-
 from kexeckit.formats.boot_params import BOOT_PARAMS_SIZE, EfiInfo, HandoverFields, build_boot_params
 from kexeckit.formats.bzimage import ENTRY_64, BzImage
 from kexeckit.formats.e820_table import E820_MAX_INLINE, format_e820_entries
@@ -19,6 +17,7 @@ from kexeckit.formats.setup_data import (
     format_setup_data,
 )
 from kexeckit.formats.sysfs_crash import format_efi_map
+from kexeckit.frozen import dataclass
 from kexeckit.memory.memmap import MemoryMap
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.units import align_up

@@ -4,9 +4,10 @@ Source: see kernel/load/kimage.py, kernel/load/kimage_check.py and kernel/page_t
 """
 
 import errno
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kexeckit.errors import SystemCallError
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.loading import KernelBehaviour
 from kexeckit.kernel.load.kimage import ImageCost, image_cost
 from kexeckit.kernel.load.kimage_check import ImageLimits, RawSegment, Refusal, check_kexec_load, check_segments

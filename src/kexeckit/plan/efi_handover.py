@@ -11,12 +11,11 @@ Without any, it switches runtime services off by itself, after zones are made.
 Source: arch/x86/platform/efi/efi.c, efi_memblock_x86_reserve_range(), efi_init(), __efi_enter_virtual_mode().
 """
 
-from dataclasses import dataclass
-
 from kexeckit.formats.boot_params import EfiInfo
 from kexeckit.formats.efi_memory_map import DESCRIPTOR_SIZE, DESCRIPTOR_VERSION, EFI_MEMORY_RUNTIME
 from kexeckit.formats.efi_system_table import format_efi_system_table
 from kexeckit.formats.sysfs_crash import EfiDescriptor, format_efi_map
+from kexeckit.frozen import dataclass
 from kexeckit.memory.units import align_up
 
 _ALIGN = 16

@@ -1,10 +1,11 @@
 """`MachineFacts`: all that a plan needs to know about the running machine, as one value; made by `plan_facts`."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from kexeckit.formats.boot_params import BootParams
 from kexeckit.formats.elfcorehdr import LoadRange, NoteRange
 from kexeckit.formats.sysfs_crash import EfiDescriptor
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.behaviours import Behaviours
 from kexeckit.memory.memmap import MemoryMap
 from kexeckit.memory.range import MemRange

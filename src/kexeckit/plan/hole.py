@@ -13,9 +13,8 @@ Source: the same question in the kernel, kernel/kexec_file.c, locate_mem_hole_to
 kernel itself would choose is modelled in kernel/, not here.
 """
 
-from dataclasses import dataclass
-
 from kexeckit.errors import PlanError
+from kexeckit.frozen import dataclass
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.units import PAGE_SIZE, align_down, align_up, format_address, format_size

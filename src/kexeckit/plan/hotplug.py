@@ -9,10 +9,10 @@ mm/memory_hotplug.c, add_memory_resource() and try_remove_memory(); the thread "
 RAM if required" (2018): "@mem we searched in the whole system RAM might be lost along with hotplug".
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from kexeckit.errors import PlanError, UsageError
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.loading import KernelBehaviour
 from kexeckit.kernel.load.crash_ranges import elfcorehdr_size
 from kexeckit.memory.range import MemRange

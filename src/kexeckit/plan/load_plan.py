@@ -1,9 +1,10 @@
 """`LoadPlan`: a whole image with every address and its reason, before any of it is real; and what was asked for."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from kexeckit.formats.elfcorehdr import ElfCoreHeader
+from kexeckit.frozen import dataclass
 from kexeckit.memory.memmap import MemoryMap
 from kexeckit.plan.efi_handover import EfiHandover
 from kexeckit.plan.handover import OldRam

@@ -9,8 +9,7 @@ Source: the thread "kexec_file: Load kernel at top of system RAM if required" (2
 hotplug; mm/memblock.c, choose_memblock_flags(): the kernel's own early memory prefers mirrored memory likewise.
 """
 
-from dataclasses import dataclass
-
+from kexeckit.frozen import dataclass
 from kexeckit.memory.rangeset import EMPTY, RangeSet
 from kexeckit.plan.hole import Hole, NoHoleError, locate_hole
 from kexeckit.plan.request import BufferRequest

@@ -1,7 +1,6 @@
 """`BufferRequest`: what has to be placed and under which limits, before it has an address."""
 
-from dataclasses import dataclass
-
+from kexeckit.frozen import dataclass
 from kexeckit.memory.units import PAGE_SIZE, is_power_of_two
 
 NO_LIMIT = 1 << 64

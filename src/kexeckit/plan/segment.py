@@ -1,8 +1,9 @@
 """`Segment`: a buffer with its place and its bytes, as kexec_load(2) takes it."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from kexeckit.frozen import dataclass
 from kexeckit.memory.range import MemRange
 from kexeckit.plan.request import BufferRequest
 

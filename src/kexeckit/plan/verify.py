@@ -11,12 +11,12 @@ Source of the limits: kernel/kexec_core.c, sanity_check_segment_list(); Document
 import hashlib
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from kexeckit.formats.boot_params import parse_boot_params
 from kexeckit.formats.bzimage import parse_bzimage
 from kexeckit.formats.e820_table import parse_e820_entries
 from kexeckit.formats.elfcorehdr import PT_LOAD, ElfCoreHeader, parse_program_headers
+from kexeckit.frozen import dataclass
 from kexeckit.memory.kind import RAM
 from kexeckit.memory.memmap import MemoryEntry
 from kexeckit.memory.range import MemRange

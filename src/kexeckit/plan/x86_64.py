@@ -11,12 +11,13 @@ Source: Documentation/arch/x86/boot.rst, "64-bit Boot Protocol"; the in-kernel l
 arch/x86/kernel/kexec-bzimage64.c, bzImage64_load().
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from kexeckit.errors import PlanError
 from kexeckit.formats.bzimage import parse_bzimage
 from kexeckit.formats.e820_table import E820_MAX_INLINE
 from kexeckit.formats.setup_data import setup_data_size
+from kexeckit.frozen import dataclass
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.units import MIB, PAGE_SIZE, align_up, format_address, format_size

@@ -9,10 +9,10 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from kexeckit.errors import UnavailableError
+from kexeckit.frozen import dataclass
 from kexeckit.purgatory.params import ARCHITECTURES
 
 HERE = Path(__file__).resolve().parent

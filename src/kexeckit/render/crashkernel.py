@@ -12,7 +12,8 @@ from kexeckit.kernel.reservation.search import Tried
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.units import format_size
 from kexeckit.render.document import reason_document
-from kexeckit.render.observed import agreement_lines, observed_reservation_document, observed_reservation_lines
+from kexeckit.render.observed import agreement_lines
+from kexeckit.render.observed_reservation import observed_reservation_document, observed_reservation_lines
 
 SCHEMA = "kexeckit/crashkernel/1"
 _SHOWN = 12

@@ -9,7 +9,8 @@ from kexeckit.kernel.zones.predict import NodeZones, ZonePrediction
 from kexeckit.kernel.zones.spans import ZoneSpan
 from kexeckit.memory.units import format_size
 from kexeckit.render.document import reason_document
-from kexeckit.render.observed import agreement_lines, observed_zones_document, observed_zones_lines
+from kexeckit.render.observed import agreement_lines
+from kexeckit.render.observed_zones import observed_zones_document, observed_zones_lines
 from kexeckit.render.table import indented, render_table
 
 SCHEMA = "kexeckit/zones/1"

@@ -8,11 +8,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from kexeckit.errors import KexeckitError, UsageError, file_error
 from kexeckit.formats.iomem import parse_iomem
+from kexeckit.frozen import dataclass
 from kexeckit.machine.sources.files import BANNER, BOOT_PARAMS, EFI_MEMMAP, RELEASE
 from kexeckit.system.boot_log import kernel_buffer
 from kexeckit.system.efi_map import live_efi_map

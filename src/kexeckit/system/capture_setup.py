@@ -5,11 +5,11 @@ Source: Documentation/driver-api/early-userspace/buffer-format.rst; init/initram
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from kexeckit.errors import InputError, UsageError
 from kexeckit.formats.bzimage import BzImage, parse_bzimage
 from kexeckit.formats.vmlinux import parse_vmlinux
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.loading import KernelBehaviour, behaviour_of
 from kexeckit.kernel.sizing.estimate import CaptureSetup, kernel_sizes
 from kexeckit.machine.version import parse_kernel_version

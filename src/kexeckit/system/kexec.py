@@ -13,10 +13,10 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Protocol
 
 from kexeckit.errors import UnavailableError
+from kexeckit.frozen import dataclass
 from kexeckit.plan.load_plan import LoadPlan
 from kexeckit.plan.segment import Content
 

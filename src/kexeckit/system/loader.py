@@ -16,11 +16,11 @@ new one is allocated.
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from typing import NoReturn
 
 from kexeckit.errors import KexeckitError, SystemCallError, UsageError
+from kexeckit.frozen import dataclass
 from kexeckit.plan.load_plan import LoadPlan, LoadRequest, Syscall
 from kexeckit.system.causes import explained, locked_down
 from kexeckit.system.files import opened

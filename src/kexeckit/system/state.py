@@ -3,9 +3,8 @@
 Source: kernel/ksysfs.c; from 7.2 on the files live in /sys/kernel/kexec/ too, and the old names stay as links.
 """
 
-from dataclasses import dataclass
-
 from kexeckit.errors import UnavailableError
+from kexeckit.frozen import dataclass
 from kexeckit.machine.fact import Fact
 from kexeckit.machine.sources.files import CRASH_LOADED, CRASH_SIZE, LOADED, machine_from_files
 from kexeckit.machine.value import Machine

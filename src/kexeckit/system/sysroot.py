@@ -14,10 +14,10 @@ Every command begins here, so pathlib and tarfile, together a fifth of its start
 """
 
 import os
-from dataclasses import dataclass
 from typing import Protocol
 
 from kexeckit.errors import InputError, UnavailableError, file_error
+from kexeckit.frozen import dataclass
 from kexeckit.system.text import decode_text
 
 _HEAD = 265

@@ -10,45 +10,95 @@ map; where there is none, the last that is no capture kernel's, else the last. T
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import field
 
 from kexeckit.errors import InputError
 from kexeckit.formats.bootlog.lines import LogLine, clean_lines
+from kexeckit.formats.bootlog.pattern import LinePattern
+from kexeckit.frozen import dataclass
 
-VERSION_LINE = re.compile(r"^Linux version (\S+)")
-_COMMAND_LINE = re.compile(r"^(?:\S+: )?(Kernel command|Command) line: ?(.*)$", re.IGNORECASE)
-_MAP_LINE = re.compile(r"^\s*(?:BIOS-\w+|Xen): |^\s*Early memory node ranges|^early_node_map\[")
-_KERNEL_LINE = re.compile(r"^\s*Zone (?:PFN )?ranges:|^Memory: \d+|^Reserving \d+MB of memory|^crashkernel reserved: ")
-_TOPIC = re.compile(
-    r"^(?:ACPI|PCI|pci|usb|scsi|NET|Freeing|clocksource|smpboot|rcu|x86|efi|systemd\[1\])\b[^:]{0,40}: "
+VERSION_LINE = LinePattern(r"^Linux version (\S+)", "linux version ")
+_COMMAND_LINE = LinePattern(r"^(?:\S+: )?(Kernel command|Command) line: ?(.*)$", "command line:", ignore_case=True)
+_MAP_LINE = LinePattern(
+    r"^\s*(?:BIOS-\w+|Xen): |^\s*Early memory node ranges|^early_node_map\[",
+    *("bios-", "xen: ", "early memory node ranges", "early_node_map["),
 )
-_PREAMBLE = re.compile(r"^(?:Booting Linux on physical CPU|Initializing cgroup|printk: legacy bootconsole|microcode: )")
+_KERNEL_LINE = LinePattern(
+    r"^\s*Zone (?:PFN )?ranges:|^Memory: \d+|^Reserving \d+MB of memory|^crashkernel reserved: ",
+    *("zone ranges:", "zone pfn ranges:", "memory: ", "reserving ", "crashkernel reserved: "),
+)
+_TOPIC = LinePattern(
+    r"^(?:ACPI|PCI|pci|usb|scsi|NET|Freeing|clocksource|smpboot|rcu|x86|efi|systemd\[1\])\b[^:]{0,40}: ", ": "
+)
+_PREAMBLE = LinePattern(
+    r"^(?:Booting Linux on physical CPU|Initializing cgroup|printk: legacy bootconsole|microcode: )",
+    *("booting linux on ", "initializing cgroup", "printk: legacy bootconsole", "microcode: "),
+)
 # The second is said by kernels that get the place of the core header from a device tree, drivers/of/fdt.c.
-_CAPTURE = re.compile(
-    r"^(?:\S+: )?(?:Kernel c|C)ommand line:.*\belfcorehdr=|^Reserving \d+ ?Ki?B of memory at .* elf ?core"
+_CAPTURE = LinePattern(
+    r"^(?:\S+: )?(?:Kernel c|C)ommand line:.*\belfcorehdr=|^Reserving \d+ ?Ki?B of memory at .* elf ?core",
+    *("elfcorehdr=", "elfcore", "elf core"),
 )
 # Seconds: no line of time zero is printed after one of this time.
 _LONG_AGO = 2.0
-_LATER = re.compile(rf"{VERSION_LINE.pattern}|{_COMMAND_LINE.pattern}|{_MAP_LINE.pattern}|^\s*Zone ", re.IGNORECASE)
-_BOOT_IMAGE = re.compile(r"(?:vmlinuz|bzImage|Image|vmlinux)-(\d+\.\d+\S*)")
+_LATER = LinePattern(
+    rf"{VERSION_LINE.regex}|{_COMMAND_LINE.regex}|{_MAP_LINE.regex}|^\s*Zone ",
+    *(*VERSION_LINE.signs, *_COMMAND_LINE.signs, *_MAP_LINE.signs, "zone "),
+    ignore_case=True,
+)
+_BOOT_IMAGE = LinePattern(r"(?:vmlinuz|bzImage|Image|vmlinux)-(\d+\.\d+\S*)", "vmlinuz-", "image-", "vmlinux-")
+# The first that any of a log's first lines shows.
 _ARCHES = (
-    ("arm", re.compile(r"^CPU: ARMv[4-7]\b")),
-    ("arm64", re.compile(r"^Booting Linux on physical CPU 0x[0-9a-f]+ \[0x|\baarch64\b|^CPU features: |^psci: ")),
-    ("s390x", re.compile(r"\bs390x?\b|^setup: Linux is running")),
+    ("arm", LinePattern(r"^CPU: ARMv[4-7]\b", "cpu: armv")),
     (
-        "ppc64",
-        re.compile(
-            r"\bppc64|\bpowerpc64|^hash-mmu: |^radix-mmu: |^Allocated \d+ bytes for \d+ pacas|^fadump: "
-            r"|^(?:vmalloc|vmemmap) start += 0x[0-9a-f]{16}"
+        "arm64",
+        LinePattern(
+            r"^Booting Linux on physical CPU 0x[0-9a-f]+ \[0x|\baarch64\b|^CPU features: |^psci: ",
+            *("booting linux on ", "aarch64", "cpu features: ", "psci: "),
         ),
     ),
-    ("i386", re.compile(r"^ *\d+MB (?:LOW|HIGH)MEM available|^ *(?:mapped )?low ram: 0 - ")),
-    ("x86_64", re.compile(r"^ *BIOS-\w+: |\bx86_64\b|\bamd64\b|^x86/|^e820: |^RAMDISK: |^Command line:|^ACPI: SRAT: ")),
-    ("ppc32", re.compile(r"\bpowerpc\b|^Top of RAM: |^Using .* machine description|^Memory hole size: ")),
-    ("riscv64", re.compile(r"\briscv(?:64)?\b|^SBI ")),
-    ("loongarch64", re.compile(r"\bloongarch|^Loongson")),
-    ("mips", re.compile(r"\bmips|^MIPS: |^CPU0? revision is: ")),
-    ("arm", re.compile(r"^CPU: ARMv\d|\barm-\S*linux|^Memory policy: ")),
+    ("s390x", LinePattern(r"\bs390x?\b|^setup: Linux is running", "s390", "setup: linux is ")),
+    (
+        "ppc64",
+        LinePattern(
+            r"\bppc64|\bpowerpc64|^hash-mmu: |^radix-mmu: |^Allocated \d+ bytes for \d+ pacas|^fadump: "
+            r"|^(?:vmalloc|vmemmap) start += 0x[0-9a-f]{16}",
+            *(
+                "ppc64",
+                "powerpc64",
+                "hash-mmu: ",
+                "radix-mmu: ",
+                " pacas",
+                "fadump: ",
+                "vmalloc start",
+                "vmemmap start",
+            ),
+        ),
+    ),
+    (
+        "i386",
+        LinePattern(
+            r"^ *\d+MB (?:LOW|HIGH)MEM available|^ *(?:mapped )?low ram: 0 - ", "lowmem ", "highmem ", "low ram: "
+        ),
+    ),
+    (
+        "x86_64",
+        LinePattern(
+            r"^ *BIOS-\w+: |\bx86_64\b|\bamd64\b|^x86/|^e820: |^RAMDISK: |^Command line:|^ACPI: SRAT: ",
+            *("bios-", "x86_64", "amd64", "x86/", "e820: ", "ramdisk: ", "command line:", "acpi: srat: "),
+        ),
+    ),
+    (
+        "ppc32",
+        LinePattern(
+            r"\bpowerpc\b|^Top of RAM: |^Using .* machine description|^Memory hole size: ",
+            *("powerpc", "top of ram: ", " machine description", "memory hole size: "),
+        ),
+    ),
+    ("riscv64", LinePattern(r"\briscv(?:64)?\b|^SBI ", "riscv", "sbi ")),
+    ("loongarch64", LinePattern(r"\bloongarch|^Loongson", "loongarch", "loongson")),
+    ("mips", LinePattern(r"\bmips|^MIPS: |^CPU0? revision is: ", "mips", " revision is: ")),
+    ("arm", LinePattern(r"^CPU: ARMv\d|\barm-\S*linux|^Memory policy: ", "cpu: armv", "arm-", "memory policy: ")),
 )
 
 
@@ -67,17 +117,29 @@ class BootLog:
     lines: tuple[LogLine, ...]
     note: str = ""
     whole: bool = True
+    _folded: str = field(init=False, repr=False, compare=False)
 
-    def find(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+    def __post_init__(self) -> None:
+        # casefold() of what a pattern without regard to case takes for "s" or "k" is "s" or "k", too.
+        object.__setattr__(self, "_folded", "\n".join([line.text for line in self.lines]).casefold())
+
+    def find(self, pattern: LinePattern) -> re.Match[str] | None:
         """Return the first match of `pattern` at a message's beginning, or None."""
         return next((m for _, m in self.matches(pattern)), None)
 
-    def matches(self, pattern: re.Pattern[str]) -> "Iterator[tuple[LogLine, re.Match[str]]]":
+    def matches(self, pattern: LinePattern) -> "Iterator[tuple[LogLine, re.Match[str]]]":
         """Yield every message that `pattern` matches at its beginning, with the match."""
+        if not self.may_match(pattern):
+            return
+        match = pattern.compiled.match
         for line in self.lines:
-            found = pattern.match(line.text)
+            found = match(line.text)
             if found:
                 yield line, found
+
+    def may_match(self, pattern: LinePattern) -> bool:
+        """Say whether any sign of `pattern` is in the log: without one, no message matches."""
+        return any(sign in self._folded for sign in pattern.signs)
 
     @property
     def release(self) -> str | None:
@@ -105,8 +167,9 @@ class BootLog:
     @property
     def arch(self) -> str | None:
         """The architecture that the messages belong to, or None."""
+        first = [line.text for line in self.lines[:400]]
         for arch, pattern in _ARCHES:
-            if any(pattern.search(line.text) for line in self.lines[:400]):
+            if self.may_match(pattern) and any(map(pattern.compiled.search, first)):
                 return arch
         return None
 
@@ -147,13 +210,14 @@ def _boots(lines: list[LogLine]) -> list[list[LogLine]]:
     # stamps show a new boot: they are back at zero.
     cuts = [0]
     last = 0.0
+    begins = VERSION_LINE.compiled.match
     for at, line in enumerate(lines):
-        if VERSION_LINE.match(line.text):
+        if begins(line.text):
             begin = _beginning(lines, at, cuts[-1])
             if begin > cuts[-1] and any(_of_a_boot(earlier) for earlier in lines[cuts[-1] : begin]):
                 cuts.append(begin)
             last = 0.0
-        elif last > _LONG_AGO and [row.seconds for row in lines[at : at + 3]] == [0.0] * 3:
+        elif last > _LONG_AGO and line.seconds == 0.0 and [row.seconds for row in lines[at : at + 3]] == [0.0] * 3:
             cuts.append(at)
             last = 0.0
         last = max(last, line.seconds or 0.0)
@@ -192,6 +256,8 @@ def _known(boot: list[LogLine]) -> bool:
 
 
 def _chosen(boots: list[list[LogLine]]) -> tuple[int, str]:
+    if len(boots) == 1:
+        return 0, "the only one"
     capture = [any(_CAPTURE.match(line.text) for line in b) for b in boots]
     mapped = [any(_MAP_LINE.match(line.text) for line in b) and _known(b) for b in boots]
     wishes = (

@@ -6,15 +6,18 @@ Source: kernel/dma/contiguous.c, early_cma(), dma_contiguous_reserve(), rmem_cma
 cma_declare_contiguous_nid(); init/main.c, print_unknown_bootoptions().
 """
 
-import re
-
 from kexeckit.formats.bootlog.boot import BootLog
+from kexeckit.formats.bootlog.pattern import LinePattern
 from kexeckit.formats.cmdline import has_word, values
 
-_AREA = re.compile(r"^cma: (?:Reserved \d+ MiB|Failed to reserve \d+ MiB)", re.IGNORECASE)
-_POOL = re.compile(r"^Reserved memory: (?:created CMA memory pool|bypass .* node, using cmdline CMA)", re.IGNORECASE)
-_UNKNOWN = re.compile(r'^Unknown kernel command line parameters ".*\bcma=')
-_MEMORY = re.compile(r"^Memory: \d+[kK]/\d+[kK] available.* (\d+)[kK] cma-reserved", re.IGNORECASE)
+_AREA = LinePattern(r"^cma: (?:Reserved \d+ MiB|Failed to reserve \d+ MiB)", "cma: ", ignore_case=True)
+_POOL = LinePattern(
+    r"^Reserved memory: (?:created CMA memory pool|bypass .* node, using cmdline CMA)",
+    "reserved memory: ",
+    ignore_case=True,
+)
+_UNKNOWN = LinePattern(r'^Unknown kernel command line parameters ".*\bcma=', "unknown kernel command line parameters ")
+_MEMORY = LinePattern(r"^Memory: \d+[kK]/\d+[kK] available.* (\d+)[kK] cma-reserved", "cma-reserved", ignore_case=True)
 
 
 def knows_cma(log: BootLog) -> bool | None:

@@ -9,49 +9,68 @@ mm/page_alloc.c, mem_init_print_info(); arch/x86/boot/compressed/misc.c.
 """
 
 import re
-from dataclasses import dataclass
 
 from kexeckit.formats.bootlog.boot import BootLog
+from kexeckit.formats.bootlog.pattern import LinePattern
+from kexeckit.frozen import dataclass
 from kexeckit.memory.range import MemRange, clip
 from kexeckit.memory.units import KIB, MIB, align_down, align_up
 
 _HEX = r"(?:0x)?([0-9a-f]{1,16})"
 _RANGE = rf"\[?(?:mem )?{_HEX} ?- ?{_HEX}\]?"
-_RAMDISK = re.compile(rf"^RAMDISK: (\[mem )?{_HEX} ?- ?{_HEX}", re.IGNORECASE)
-_NEW_RAMDISK = re.compile(rf"^Allocated new RAMDISK: (\[mem )?{_HEX} ?- ?{_HEX}", re.IGNORECASE)
-_INITRD_SIGN = re.compile(
+_RAMDISK = LinePattern(rf"^RAMDISK: (\[mem )?{_HEX} ?- ?{_HEX}", "ramdisk: ", ignore_case=True)
+_NEW_RAMDISK = LinePattern(
+    rf"^Allocated new RAMDISK: (\[mem )?{_HEX} ?- ?{_HEX}", "allocated new ramdisk: ", ignore_case=True
+)
+_INITRD_SIGN = LinePattern(
     r"^(?:Trying to unpack rootfs image as initramfs|Unpacking initramfs|checking if image is initramfs|"
     r"Freeing initrd memory|(?:efi: )?EFI stub: Loaded initrd)",
-    re.IGNORECASE,
+    "trying to unpack rootfs",
+    "unpacking initramfs",
+    "checking if image is initramfs",
+    "freeing initrd memory",
+    "efi stub: loaded initrd",
+    ignore_case=True,
 )
-_INITRD_FREED = re.compile(r"^Freeing initrd memory: (\d+)[kK]", re.IGNORECASE)
-_NODE_DATA = re.compile(
-    rf"^(?:NUMA:|numa:)?\s*NODE_DATA(?:\((\d+)\))?(?: allocated)?:? (\[?mem )?\[?{_HEX} ?- ?{_HEX}\]?", re.IGNORECASE
+_INITRD_FREED = LinePattern(r"^Freeing initrd memory: (\d+)[kK]", "freeing initrd memory: ", ignore_case=True)
+_NODE_DATA = LinePattern(
+    rf"^(?:NUMA:|numa:)?\s*NODE_DATA(?:\((\d+)\))?(?: allocated)?:? (\[?mem )?\[?{_HEX} ?- ?{_HEX}\]?",
+    "node_data",
+    ignore_case=True,
 )
-_SETUP_NODE = re.compile(r"^(?:NUMA: )?Initmem setup node (\d+)|^(?:NUMA: )?Setup node (\d+)", re.IGNORECASE)
-_ACPI = re.compile(rf"^ACPI: Reserving (\S+) table memory at {_RANGE}", re.IGNORECASE)
-_ESRT = re.compile(rf"^esrt: Reserving ESRT space from {_HEX} to {_HEX}", re.IGNORECASE)
-_CMA = re.compile(rf"^cma: Reserved (\d+) MiB at {_HEX}", re.IGNORECASE)
-_BRK = re.compile(rf"^BRK \[{_HEX}, {_HEX}\]", re.IGNORECASE)
-_CODE = re.compile(r"(\d+)[kK] kernel code,(?: \d+k absent, \d+k reserved,)?(.*)", re.IGNORECASE)
+_SETUP_NODE = LinePattern(
+    r"^(?:NUMA: )?Initmem setup node (\d+)|^(?:NUMA: )?Setup node (\d+)", "setup node ", ignore_case=True
+)
+_ACPI = LinePattern(rf"^ACPI: Reserving (\S+) table memory at {_RANGE}", "acpi: reserving ", ignore_case=True)
+_ESRT = LinePattern(rf"^esrt: Reserving ESRT space from {_HEX} to {_HEX}", "esrt: reserving ", ignore_case=True)
+_CMA = LinePattern(rf"^cma: Reserved (\d+) MiB at {_HEX}", "cma: reserved ", ignore_case=True)
+_BRK = LinePattern(rf"^BRK \[{_HEX}, {_HEX}\]", "brk [", ignore_case=True)
+_CODE = LinePattern(r"(\d+)[kK] kernel code,(?: \d+k absent, \d+k reserved,)?(.*)", "kernel code,", ignore_case=True)
 _IMAGE_PART = re.compile(r"(\d+)[kK] (rwdata|rodata|init|bss|data)\b", re.IGNORECASE)
-_MEMORY = re.compile(r"^Memory: \d+[kK]/\d+[kK] available", re.IGNORECASE)
-_TABLES_AT = re.compile(
-    rf"^ ?kernel direct mapping tables up to [0-9a-fx]+ @ (\[mem )?{_HEX} ?- ?{_HEX}", re.IGNORECASE
+_MEMORY = LinePattern(r"^Memory: \d+[kK]/\d+[kK] available", "memory: ", ignore_case=True)
+_TABLES_AT = LinePattern(
+    rf"^ ?kernel direct mapping tables up to [0-9a-fx]+ @ (\[mem )?{_HEX} ?- ?{_HEX}",
+    "kernel direct mapping tables up to ",
+    ignore_case=True,
 )
-_INITIAL = re.compile(rf"^initial memory mapped ?: (?:\[mem )?{_HEX} ?- ?{_HEX}", re.IGNORECASE)
-_OUTPUT = re.compile(r"^output: 0x([0-9a-f]+)", re.IGNORECASE)
-_NEEDED = re.compile(r"^(?:needed_size|kernel_total_size): 0x([0-9a-f]+)", re.IGNORECASE)
+_INITIAL = LinePattern(
+    rf"^initial memory mapped ?: (?:\[mem )?{_HEX} ?- ?{_HEX}", "initial memory mapped", ignore_case=True
+)
+_OUTPUT = LinePattern(r"^output: 0x([0-9a-f]+)", "output: 0x", ignore_case=True)
+_NEEDED = LinePattern(
+    r"^(?:needed_size|kernel_total_size): 0x([0-9a-f]+)", "needed_size: 0x", "kernel_total_size: 0x", ignore_case=True
+)
 _UNWIND = (30, 100)
-_SETUP_DATA = re.compile(
-    r"^e820: update \[mem 0x([0-9a-f]+)-0x([0-9a-f]+)\] +(usable|System RAM) +==> +(?:usable|System RAM)"
+_SETUP_DATA = LinePattern(
+    r"^e820: update \[mem 0x([0-9a-f]+)-0x([0-9a-f]+)\] +(usable|System RAM) +==> +(?:usable|System RAM)",
+    "e820: update ",
 )
 # To 5.14 the maker comes first, then last: "AMD Memory Encryption Features active: SME", "Memory ... active: AMD SME".
-_ENCRYPTION = re.compile(r"^(?:AMD )?Memory Encryption Features active: ")
+_ENCRYPTION = LinePattern(r"^(?:AMD )?Memory Encryption Features active: ", "memory encryption features active: ")
 _SETUP_EFI = 0x70
-_BEHIND_VECTORS = re.compile(r"^ ?BIOS-e820: (?:\[mem 0x0*100-|0{13}100 - )", re.IGNORECASE)
-_EARLY_RES = re.compile(rf"^ +#\d+ \[{_HEX} - {_HEX}\] +(\S.*?)( ==> \[.*)?$", re.IGNORECASE)
-_NO_KASLR = re.compile(r"^(?:KASLR disabled|.*KASLR disabled)", re.IGNORECASE)
+_BEHIND_VECTORS = LinePattern(r"^ ?BIOS-e820: (?:\[mem 0x0*100-|0{13}100 - )", "bios-e820: ", ignore_case=True)
+_EARLY_RES = LinePattern(rf"^ +#\d+ \[{_HEX} - {_HEX}\] +(\S.*?)( ==> \[.*)?$", " #", ignore_case=True)
+_NO_KASLR = LinePattern(r"^(?:KASLR disabled|.*KASLR disabled)", "kaslr disabled", ignore_case=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +116,14 @@ def node_data(log: BootLog) -> list[Taken]:
     """Return each node's data area."""
     out: list[Taken] = []
     node = 0
+    if not log.may_match(_NODE_DATA):
+        return []
+    of_setup, of_data = _SETUP_NODE.compiled.match, _NODE_DATA.compiled.match
     for line in log.lines:
-        setup = _SETUP_NODE.match(line.text)
+        setup = of_setup(line.text)
         if setup:
             node = int(setup[1] or setup[2])
-        m = _NODE_DATA.match(line.text)
+        m = of_data(line.text)
         if m:
             number = int(m[1]) if m[1] else node
             found = _taken(m[3], m[4], f"NODE_DATA({number})", line.number, node=number)

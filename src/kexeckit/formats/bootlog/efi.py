@@ -10,21 +10,29 @@ match_config_table().
 """
 
 import re
-from dataclasses import dataclass
 
 from kexeckit.formats.bootlog.boot import BootLog
+from kexeckit.formats.bootlog.pattern import LinePattern
+from kexeckit.frozen import dataclass
 from kexeckit.memory.range import MemRange, clip
 
-_PRESENT = re.compile(r"^efi: +(?:EFI v|ACPI|SMBIOS|mem\d|[A-Z][A-Za-z0-9. ]*=0x)|^EFI v\d", re.IGNORECASE)
-_ABSENT = re.compile(r"^(?:efi: (?:UEFI not found|EFI runtime services will be disabled|No EFI))", re.IGNORECASE)
-_MAP = re.compile(
+_PRESENT = LinePattern(
+    r"^efi: +(?:EFI v|ACPI|SMBIOS|mem\d|[A-Z][A-Za-z0-9. ]*=0x)|^EFI v\d", "efi: ", "efi v", ignore_case=True
+)
+_ABSENT = LinePattern(
+    r"^(?:efi: (?:UEFI not found|EFI runtime services will be disabled|No EFI))", "efi: ", ignore_case=True
+)
+_MAP = LinePattern(
     r"^(?:efi|EFI): +mem\d+: *(?:type=(\d+), attr=0x([0-9a-f]+),|\[([^|\]]*)\|([^\]]*)\]) *"
     r"range=\[0x([0-9a-f]+)-0x([0-9a-f]+)([\])])",
-    re.IGNORECASE,
+    "range=[0x",
+    ignore_case=True,
 )
-_ARM_MAP = re.compile(r"^efi: +0x([0-9a-f]{6,16})-0x([0-9a-f]{6,16}) \[([^|\]]*)\|([^\]]*)\]", re.IGNORECASE)
+_ARM_MAP = LinePattern(
+    r"^efi: +0x([0-9a-f]{6,16})-0x([0-9a-f]{6,16}) \[([^|\]]*)\|([^\]]*)\]", "efi: ", ignore_case=True
+)
 _TABLE = re.compile(r"([A-Za-z][A-Za-z0-9. ]*?)=0x([0-9a-f]+)")
-_TABLES_LINE = re.compile(r"^efi: +[A-Za-z][A-Za-z0-9. ]*=0x")
+_TABLES_LINE = LinePattern(r"^efi: +[A-Za-z][A-Za-z0-9. ]*=0x", "efi: ")
 _TYPES = {
     0: "Reserved",
     1: "Loader Code",

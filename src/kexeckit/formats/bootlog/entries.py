@@ -1,7 +1,6 @@
 """An entry of an e820 table, for those who have a table and no boot log: without any parser."""
 
-from dataclasses import dataclass
-
+from kexeckit.frozen import dataclass
 from kexeckit.memory.kind import MemoryKind
 
 

@@ -1,6 +1,6 @@
 """`LogLine`: one kernel message."""
 
-from dataclasses import dataclass
+from kexeckit.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

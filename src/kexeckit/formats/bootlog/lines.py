@@ -34,6 +34,8 @@ _DATED = re.compile(
     r"^\[[^][]{1,32} \d\d:\d\d(?::\d\d)?(?: \d{4})?(?: *< *[\d.]+>)?\](?: ?\[ *[TCP]\d+\])? ?"
     rf"|^\[ +\+\d+\.\d+\] ?|^{_CALENDAR} "
 )
+# In the order in which they are taken off.
+_PREFIXES = (_LEVEL, _DECODED, _SYSLOG, _TAGGED, _LEVEL)
 _ORDERED = (
     "Linux version ",
     "BIOS-provided physical RAM map",
@@ -63,7 +65,9 @@ def _bare(number: int, line: str) -> Piece:
     if kmsg:
         return Piece(LogLine(number, text[kmsg.end() :], int(kmsg[1]) / 1e6), True, len(line))
     marked = False
-    for prefix in (_LEVEL, _DECODED, _SYSLOG, _TAGGED, _LEVEL):
+    # A line that begins with its time stamp has none of the prefixes, unless a name and "kernel:" follow.
+    prefixes = _PREFIXES if text[:1] != "[" or _TAGGED.match(text) else ()
+    for prefix in prefixes:
         shorter = prefix.sub("", text, count=1)
         marked = marked or shorter != text
         text = shorter

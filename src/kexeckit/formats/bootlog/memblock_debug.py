@@ -10,15 +10,17 @@ Source: mm/memblock.c, memblock_reserve(), memblock_phys_free(), memblock_dbg().
 """
 
 import re
-from dataclasses import dataclass
 
 from kexeckit.formats.bootlog.boot import BootLog
+from kexeckit.formats.bootlog.pattern import LinePattern
+from kexeckit.frozen import dataclass
 from kexeckit.memory.range import MemRange, clip
 
-_LINE = re.compile(
+_LINE = LinePattern(
     r"^_{0,2}memblock_(reserve|free|phys_free): +\[0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})\](?: nid=\S+)?(?: flags=\S+)? "
     r"*(?:flags \S+ )?([A-Za-z_][\w.]*)?",
-    re.IGNORECASE,
+    "memblock_",
+    ignore_case=True,
 )
 # What comes right behind the reservation on x86: the tables of memory sections, then the zones.
 _BEHIND = re.compile(r"\b(?:sparse_init|reserve_crashkernel\w*|arch_reserve_crashkernel)\+|^Zone ranges:")
@@ -43,7 +45,9 @@ class MemblockStep:
 
 def memblock_steps(log: BootLog) -> tuple[MemblockStep, ...]:
     """Return the steps up to the crash kernel's reservation on x86, or where it would be; empty without the option."""
-    out = []
+    out: list[MemblockStep] = []
+    if not log.may_match(_LINE):
+        return ()
     for line in log.lines:
         if _BEHIND.search(line.text):
             break

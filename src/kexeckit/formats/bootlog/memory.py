@@ -9,12 +9,13 @@ mm/page_alloc.c and mm/mm_init.c, free_area_init().
 """
 
 import re
-from dataclasses import dataclass
 
 from kexeckit.errors import InputError
 from kexeckit.formats.bootlog import entries as plain
 from kexeckit.formats.bootlog.boot import BootLog
 from kexeckit.formats.bootlog.lines import LogLine
+from kexeckit.formats.bootlog.pattern import LinePattern
+from kexeckit.frozen import dataclass
 from kexeckit.memory.kind import (
     ACPI,
     NVS,
@@ -33,21 +34,40 @@ from kexeckit.memory.units import KIB
 _TABLES = r"BIOS-e820|BIOS-e801|BIOS-88|Xen|user|modified|reserve setup_data"
 _NEW = re.compile(r"\[\s*mem\s+0x([0-9a-f]{1,17})\s*-\s*0x([0-9a-f]{1,17})\s*\]\s*(.*)$", re.IGNORECASE)
 _OLD = re.compile(r"([0-9a-f]{16})\s*-\s*([0-9a-f]{16})\s*\(?([^)]*)\)?", re.IGNORECASE)
-_ENTRY = re.compile(rf"^\s*({_TABLES}):\s*(.*)$")
-_HEADER = re.compile(r"^(?:e820: )?BIOS-provided physical RAM map:")
-_CHANGE = re.compile(
+_ENTRY = LinePattern(
+    rf"^\s*({_TABLES}):\s*(.*)$",
+    "bios-e820:",
+    "bios-e801:",
+    "bios-88:",
+    "xen:",
+    "user:",
+    "modified:",
+    "reserve setup_data:",
+)
+_HEADER = LinePattern(r"^(?:e820: )?BIOS-provided physical RAM map:", "bios-provided physical ram map:")
+_CHANGE = LinePattern(
     r"^e820:? (update|remove)(?: range:)? "
     r"(?:\[mem 0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})\]|([0-9a-f]{1,16}) - ([0-9a-f]{1,16}))(.*)$",
-    re.IGNORECASE,
+    "e820: update ",
+    "e820 update ",
+    "e820: remove ",
+    "e820 remove ",
+    ignore_case=True,
 )
 _ARROW = re.compile(r"^\s*\(?([^()=]*?)\)?\s*==>\s*\(?([^()]*?)\)?\s*$")
-_NODE = re.compile(r"^\s*node\s+(\d+):\s*\[\s*mem\s+0x([0-9a-f]+)\s*-\s*0x([0-9a-f]{1,16})\s*\]", re.IGNORECASE)
+_NODE = LinePattern(
+    r"^\s*node\s+(\d+):\s*\[\s*mem\s+0x([0-9a-f]+)\s*-\s*0x([0-9a-f]{1,16})\s*\]", "node", ignore_case=True
+)
 _NODE_PFN = re.compile(r"^\s*(\d+):\s*0x([0-9a-f]{1,13})\s*->\s*0x([0-9a-f]{1,13})", re.IGNORECASE)
 _HEADER_TEXT = "the line 'BIOS-provided physical RAM map:'"
 _NODES_TEXT = "the line 'Early memory node ranges'"
 _MORE = "at least one more message"
-_NODES_BEGIN = re.compile(r"^(?:Early memory node ranges|early_node_map\[)")
-_COUNTED = re.compile(r"^Memory: \d+k/(\d+)k available \((?:\d+k kernel code, (\d+)k absent)?", re.IGNORECASE)
+_NODES_BEGIN = LinePattern(
+    r"^(?:Early memory node ranges|early_node_map\[)", "early memory node ranges", "early_node_map["
+)
+_COUNTED = LinePattern(
+    r"^Memory: \d+k/(\d+)k available \((?:\d+k kernel code, (\d+)k absent)?", "memory: ", ignore_case=True
+)
 _NUMBERED = re.compile(r"(?:.*\()?type[ -](\d+)\)?", re.IGNORECASE)
 _EXPECTED = "a line like 'BIOS-e820: [mem 0x0000000000100000-0x00000000bffdffff] usable'"
 
@@ -138,9 +158,12 @@ def node_ranges(log: BootLog) -> tuple[NodeRange, ...]:
     """Return the early memory node ranges in order; empty where the log prints none."""
     out: list[NodeRange] = []
     framed = False
+    if not (log.may_match(_NODE) or log.may_match(_NODES_BEGIN)):
+        return ()
+    begins, of_node = _NODES_BEGIN.compiled.match, _NODE.compiled.match
     for line in log.lines:
-        framed = bool(_NODES_BEGIN.match(line.text)) or (framed and bool(_NODE_PFN.match(line.text)))
-        named = _NODE.match(line.text)
+        framed = bool(begins(line.text)) or (framed and bool(_NODE_PFN.match(line.text)))
+        named = of_node(line.text)
         pfns = _NODE_PFN.match(line.text) if framed else None
         span = _named_range(named) if named else _pfn_range(pfns)
         if span:

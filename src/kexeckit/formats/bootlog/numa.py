@@ -9,20 +9,31 @@ Source: drivers/acpi/numa/srat.c, acpi_parse_memory_affinity(); arch/x86/mm/srat
 free_area_init_node(); arch/x86/mm/numa.c, dummy_numa_init().
 """
 
-import re
-
 from kexeckit.formats.bootlog.boot import BootLog
+from kexeckit.formats.bootlog.pattern import LinePattern
 from kexeckit.formats.srat import MemoryAffinity, Srat
 from kexeckit.memory.range import clip
 
-_MEMORY = re.compile(
+_MEMORY = LinePattern(
     r"^(?:ACPI: )?SRAT: Node (\d+) PXM \d+ (?:\[mem 0x([0-9a-f]+)-0x([0-9a-f]+)\]|([0-9a-f]+)-([0-9a-f]+))(.*)$",
-    re.IGNORECASE,
+    "srat: node ",
+    ignore_case=True,
 )
-_PROCESSOR = re.compile(r"^(?:ACPI: )?SRAT: PXM \d+ -> (?:APIC|MPIDR) 0x[0-9a-f]+ -> Node (\d+)", re.IGNORECASE)
-_MEMORYLESS = re.compile(r"^Init(?:mem setup|ializing) node (\d+) as memoryless")
-_UNUSED = re.compile(r"^(?:NUMA: (?:Warning|Failed)|No NUMA configuration found|NUMA turned off|SRAT: SRAT not used)")
-_NOT_COVERED = re.compile(r"^(?:NUMA|SRAT): (?:nodes only cover|no nodes coverage for) \d+MB")
+_PROCESSOR = LinePattern(
+    r"^(?:ACPI: )?SRAT: PXM \d+ -> (?:APIC|MPIDR) 0x[0-9a-f]+ -> Node (\d+)", "srat: pxm ", ignore_case=True
+)
+_MEMORYLESS = LinePattern(r"^Init(?:mem setup|ializing) node (\d+) as memoryless", "as memoryless")
+_UNUSED = LinePattern(
+    r"^(?:NUMA: (?:Warning|Failed)|No NUMA configuration found|NUMA turned off|SRAT: SRAT not used)",
+    "numa: warning",
+    "numa: failed",
+    "no numa configuration",
+    "numa turned off",
+    "srat not used",
+)
+_NOT_COVERED = LinePattern(
+    r"^(?:NUMA|SRAT): (?:nodes only cover|no nodes coverage for) \d+MB", "nodes only cover ", "no nodes coverage for "
+)
 
 
 def srat_of_log(log: BootLog) -> Srat | None:

@@ -6,19 +6,23 @@ Source: arch/x86/kernel/setup.c and arch/arm64/mm/init.c, reserve_crashkernel() 
 reserve_crashkernel_generic(); kernel/crash_core.c, parse_crashkernel_mem() and neighbours.
 """
 
-import re
-from dataclasses import dataclass
-
 from kexeckit.formats.bootlog.boot import BootLog
 from kexeckit.formats.bootlog.line import LogLine
+from kexeckit.formats.bootlog.pattern import LinePattern
+from kexeckit.frozen import dataclass
 from kexeckit.memory.units import MIB
 
-_MB = re.compile(r"^(?:kexec\w*: )?Reserving (\d+)MB of (low )?memory at (\d+)MB for crashkernel")
-_RANGE = re.compile(
-    r"^crashkernel(?: (low) memory)?:? reserved: 0x([0-9a-f]{1,16}) ?- ?0x([0-9a-f]{1,16})", re.IGNORECASE
+_MB = LinePattern(r"^(?:kexec\w*: )?Reserving (\d+)MB of (low )?memory at (\d+)MB for crashkernel", "for crashkernel")
+_RANGE = LinePattern(
+    r"^crashkernel(?: (low) memory)?:? reserved: 0x([0-9a-f]{1,16}) ?- ?0x([0-9a-f]{1,16})",
+    "reserved: 0x",
+    ignore_case=True,
 )
-_FAILED = re.compile(
-    r"^(?:crashkernel reservation failed|cannot allocate crashkernel|Cannot reserve \d+MB crashkernel)"
+_FAILED = LinePattern(
+    r"^(?:crashkernel reservation failed|cannot allocate crashkernel|Cannot reserve \d+MB crashkernel)",
+    "crashkernel reservation failed",
+    "cannot allocate crashkernel",
+    "cannot reserve ",
 )
 
 
@@ -43,10 +47,13 @@ class LoggedRegion:
 
 def logged_regions(log: BootLog) -> tuple[LoggedRegion, ...]:
     """Return the regions that the log announces, in order."""
-    out = []
+    out: list[LoggedRegion] = []
+    if not (log.may_match(_MB) or log.may_match(_RANGE)):
+        return ()
+    whole_mb, to_the_byte = _MB.compiled.match, _RANGE.compiled.match
     for line in log.lines:
-        mb = _MB.match(line.text)
-        exact = None if mb else _RANGE.match(line.text)
+        mb = whole_mb(line.text)
+        exact = None if mb else to_the_byte(line.text)
         if mb:
             kind = "low" if mb[2] else "main"
             out.append(LoggedRegion(int(mb[3]) * MIB, int(mb[1]) * MIB, kind, exact=False, line=line.number))

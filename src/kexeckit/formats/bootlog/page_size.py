@@ -6,13 +6,12 @@ such line gives the size of a page. An arm64 kernel that can use 52 bits says wh
 Source: mm/page_alloc.c and mm/mm_init.c, alloc_large_system_hash(); arch/arm64/kernel/cpufeature.c, arm64_features.
 """
 
-import re
-
 from kexeckit.formats.bootlog.boot import BootLog
+from kexeckit.formats.bootlog.pattern import LinePattern
 from kexeckit.memory.units import KIB
 
-_HASH = re.compile(r"^[\w -]+hash table entries: \d+ \(order: ([1-9]\d?), (\d+) bytes")
-_WIDE = re.compile(r"^CPU features: detected: 52-bit Virtual Addressing \(")
+_HASH = LinePattern(r"^[\w -]+hash table entries: \d+ \(order: ([1-9]\d?), (\d+) bytes", "hash table entries: ")
+_WIDE = LinePattern(r"^CPU features: detected: 52-bit Virtual Addressing \(", "52-bit virtual addressing")
 _SIZES = (4 * KIB, 8 * KIB, 16 * KIB, 64 * KIB)
 
 

@@ -5,31 +5,47 @@ arch/x86/xen/enlighten_pv.c; arch/x86/kernel/cpu/mtrr/cleanup.c, mtrr_trim_uncac
 memmap.c and fake_mem.c, efi_find_mirror(); init/main.c and init/initramfs.c.
 """
 
-import re
-
 from kexeckit.formats.bootlog.boot import BootLog
 from kexeckit.formats.bootlog.line import LogLine
 from kexeckit.formats.bootlog.memory import TableChange, table_changes
+from kexeckit.formats.bootlog.pattern import LinePattern
 from kexeckit.memory.kind import RAM, RESERVED
 from kexeckit.memory.units import PAGE_SIZE
 
-_AUTO = re.compile(r"Using crashkernel=auto\b")
-_PFNS = re.compile(r"^(?:e820: )?last_pfn = 0x([0-9a-f]{1,12}) max_arch_pfn = 0x([0-9a-f]{1,12})")
-_LAST_PFN = re.compile(r"^last_pfn = 0x([0-9a-f]{1,12})")
-_GIGABYTE = re.compile(r"^Using GB pages for direct mapping")
-_MAPPING = re.compile(
-    r"^(?:kernel direct mapping tables|init_memory_mapping: |Kernel command line: |Zone (?:PFN )?ranges)"
+_AUTO = LinePattern(r"Using crashkernel=auto\b", "using crashkernel=auto")
+_PFNS = LinePattern(r"^(?:e820: )?last_pfn = 0x([0-9a-f]{1,12}) max_arch_pfn = 0x([0-9a-f]{1,12})", "max_arch_pfn = ")
+_LAST_PFN = LinePattern(r"^last_pfn = 0x([0-9a-f]{1,12})", "last_pfn = ")
+_GIGABYTE = LinePattern(r"^Using GB pages for direct mapping", "using gb pages")
+_MAPPING = LinePattern(
+    r"^(?:kernel direct mapping tables|init_memory_mapping: |Kernel command line: |Zone (?:PFN )?ranges)",
+    "kernel direct mapping tables",
+    "init_memory_mapping: ",
+    "kernel command line: ",
+    "zone ranges",
+    "zone pfn ranges",
 )
-_XEN = re.compile(r"^Booting paravirtualized kernel on Xen PV")
-_MIRROR = re.compile(r"^efi: Memory: \d+M/\d+M mirrored memory")
+_XEN = LinePattern(r"^Booting paravirtualized kernel on Xen PV", "on xen pv")
+_MIRROR = LinePattern(r"^efi: Memory: \d+M/\d+M mirrored memory", "mirrored memory")
 _TRIM_BEGINS = ("last_pfn =", "e820: remove [mem 0x000a0000", "e820 remove range: 00000000000a0000")
 _TRIM_ENDS = ("found SMP", "RAMDISK:", "Using GB pages", "init_memory_mapping", "check: Scanning", "Zone ranges")
 # What every kernel prints soon after the reservation: a log without any of it may end before its line of the initrd.
-_AFTERWARDS = re.compile(
-    r"\s*(?:Zone (?:PFN )?ranges|Early memory node|Kernel command line|Memory: |Reserving \d+MB of |crashkernel)"
+_AFTERWARDS = LinePattern(
+    r"\s*(?:Zone (?:PFN )?ranges|Early memory node|Kernel command line|Memory: |Reserving \d+MB of |crashkernel)",
+    "zone ranges",
+    "zone pfn ranges",
+    "early memory node",
+    "kernel command line",
+    "memory: ",
+    "reserving ",
+    "crashkernel",
 )
 # Printed after an initrd is unpacked, which is printed too: init/initramfs.c, do_populate_rootfs(); init/main.c.
-_UNPACKED = re.compile(r"Freeing unused (?:kernel|decrypted)|Run /\S+ as init process|Write protecting the kernel ")
+_UNPACKED = LinePattern(
+    r"Freeing unused (?:kernel|decrypted)|Run /\S+ as init process|Write protecting the kernel ",
+    "freeing unused ",
+    "as init process",
+    "write protecting the kernel ",
+)
 
 
 def says_auto(log: BootLog) -> LogLine | None:

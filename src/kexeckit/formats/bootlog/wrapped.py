@@ -14,10 +14,11 @@ hard, and where no line is longer than a mail's, what had no room on the line be
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 from kexeckit.formats.bootlog.line import LogLine
+from kexeckit.frozen import dataclass
 
 _COMMAND_LINE = re.compile(r"(?:^|\b)(?:Kernel command|Command) line:", re.IGNORECASE)
 _OPEN_RANGE = re.compile(r"\[mem [^\]]*$|\b0x[0-9a-f]+ ?-\s*$", re.IGNORECASE)
@@ -69,7 +70,7 @@ def unwrapped(pieces: Sequence[Piece]) -> list[LogLine]:
     count = 0
     for given in pieces:
         # A mark alone on its line: the message that it belongs to was wrapped to the next one.
-        piece = replace(given, marked=given.marked or bare_mark)
+        piece = replace(given, marked=True) if bare_mark and not given.marked else given
         bare_mark = piece.marked and not piece.line.text.strip()
         if not piece.line.text.strip():
             opened = None

@@ -13,17 +13,18 @@ Source: mm/mm_init.c (mm/page_alloc.c up to 6.3), free_area_init(); arch/x86/mm/
 """
 
 import re
-from dataclasses import dataclass
 
 from kexeckit.formats.bootlog.boot import BootLog
+from kexeckit.formats.bootlog.pattern import LinePattern
+from kexeckit.frozen import dataclass
 
-_HEADER = re.compile(r"^Zone (?:ranges|PFN ranges):")
+_HEADER = LinePattern(r"^Zone (?:ranges|PFN ranges):", "zone ranges:", "zone pfn ranges:")
 _MEM = re.compile(r"^\s*([A-Z]\w*)\s+\[mem\s+0x([0-9a-f]+)-0x([0-9a-f]+)\]", re.IGNORECASE)
 _PFN = re.compile(r"^\s*([A-Z]\w*)\s+(?:0x)?([0-9a-f]+) -> (?:0x)?([0-9a-f]+)\s*$", re.IGNORECASE)
 _EMPTY = re.compile(r"^\s*([A-Z]\w*)\s+empty\s*$")
-_MOVABLE = re.compile(r"^Movable zone start (?:for each node|PFN for each node)")
-_MOVABLE_NODE = re.compile(r"^\s*Node (\d+): (0x)?([0-9a-f]+)\s*$", re.IGNORECASE)
-_LOW_RAM = re.compile(r"^\s*low ram: [0-9a-f]+ - ([0-9a-f]+)\s*$", re.IGNORECASE)
+_MOVABLE = LinePattern(r"^Movable zone start (?:for each node|PFN for each node)", "movable zone start ")
+_MOVABLE_NODE = LinePattern(r"^\s*Node (\d+): (0x)?([0-9a-f]+)\s*$", "node ", ignore_case=True)
+_LOW_RAM = LinePattern(r"^\s*low ram: [0-9a-f]+ - ([0-9a-f]+)\s*$", "low ram: ", ignore_case=True)
 _PAGE = 4096
 
 
@@ -46,8 +47,11 @@ def printed_zones(log: BootLog) -> tuple[PrintedZone, ...]:
     """Return the machine-wide zone ranges that the kernel printed, empty ones included."""
     out: list[PrintedZone] = []
     inside = False
+    if not log.may_match(_HEADER):
+        return ()
+    begins = _HEADER.compiled.match
     for line in log.lines:
-        if _HEADER.match(line.text):
+        if begins(line.text):
             out, inside = [], True
             continue
         zone = _printed_zone(line.text) if inside else None
@@ -62,8 +66,11 @@ def printed_movable(log: BootLog) -> dict[int, int] | None:
     """Return the printed starts of ZONE_MOVABLE by node, in bytes; None where the log does not have the lines."""
     out: dict[int, int] | None = None
     inside = False
+    if not log.may_match(_MOVABLE):
+        return None
+    begins = _MOVABLE.compiled.match
     for line in log.lines:
-        if _MOVABLE.match(line.text):
+        if begins(line.text):
             out, inside = {}, True
             continue
         found = _MOVABLE_NODE.match(line.text) if inside else None

@@ -5,15 +5,19 @@ over mainline.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.fields import own_fields
 from kexeckit.kernel.behaviour.floors import floors_below
-from kexeckit.kernel.behaviour.loading import KernelBehaviour, behaviour_of
-from kexeckit.kernel.behaviour.nodes import NodeRules, node_rules
-from kexeckit.kernel.behaviour.reservation import CrashRules, crash_rules
-from kexeckit.kernel.behaviour.zones import ZoneBehaviour, zone_behaviour_of
 from kexeckit.machine.version import NEWEST, KernelVersion, Release
+
+# One answer asks one or two of the four records: each is imported where it is asked for.
+if TYPE_CHECKING:
+    from kexeckit.kernel.behaviour.loading import KernelBehaviour
+    from kexeckit.kernel.behaviour.nodes import NodeRules
+    from kexeckit.kernel.behaviour.reservation import CrashRules
+    from kexeckit.kernel.behaviour.zones import ZoneBehaviour
 
 ASSUMED = f"the kernel's version is not shown: {NEWEST} is assumed; name it with --kernel-version"
 
@@ -25,28 +29,53 @@ class Behaviours:
     Attributes:
         arch: The kernel's name of the architecture.
         version: The kernel; the assumed one where none was known.
-        loading: What it does when it loads an image.
-        zones: What it does with zones.
-        reservation: What it does with ``crashkernel=``.
-        nodes: What it makes of the firmware's nodes.
-        stated: Names of the fields that the user stated, sorted.
+        fields: The fields that the user stated with their values, sorted by name.
         assumed: What was assumed, as a sentence, or None where the version was known.
         below: Subjects that are not modelled for this kernel, with the reason.
     """
 
     arch: str
     version: KernelVersion
-    loading: KernelBehaviour
-    zones: ZoneBehaviour
-    reservation: CrashRules
-    nodes: NodeRules
-    stated: tuple[str, ...] = ()
+    fields: tuple[tuple[str, object], ...] = ()
     assumed: str | None = None
     below: tuple[tuple[str, str], ...] = ()
 
     def __repr__(self) -> str:
         stated = f", stated: {', '.join(self.stated)}" if self.stated else ""
         return f"<Behaviours {self.arch}, kernel {self.version}{' (assumed)' if self.assumed else ''}{stated}>"
+
+    @property
+    def loading(self) -> "KernelBehaviour":
+        """What it does when it loads an image."""
+        from kexeckit.kernel.behaviour.loading import KernelBehaviour, behaviour_of
+
+        return behaviour_of(self.version, arch=self.arch, stated=own_fields(KernelBehaviour, dict(self.fields)))
+
+    @property
+    def zones(self) -> "ZoneBehaviour":
+        """What it does with zones."""
+        from kexeckit.kernel.behaviour.zones import ZoneBehaviour, zone_behaviour_of
+
+        return zone_behaviour_of(self.version, arch=self.arch, stated=own_fields(ZoneBehaviour, dict(self.fields)))
+
+    @property
+    def reservation(self) -> "CrashRules":
+        """What it does with ``crashkernel=``."""
+        from kexeckit.kernel.behaviour.reservation import CrashRules, crash_rules
+
+        return crash_rules(self.arch, self.version, stated=own_fields(CrashRules, dict(self.fields)))
+
+    @property
+    def nodes(self) -> "NodeRules":
+        """What it makes of the firmware's nodes."""
+        from kexeckit.kernel.behaviour.nodes import NodeRules, node_rules
+
+        return node_rules(self.arch, self.version, stated=own_fields(NodeRules, dict(self.fields)))
+
+    @property
+    def stated(self) -> tuple[str, ...]:
+        """Names of the fields that the user stated, sorted."""
+        return tuple(name for name, _ in self.fields)
 
     @property
     def assumptions(self) -> tuple[str, ...]:
@@ -74,16 +103,11 @@ def select_behaviours(arch: str, release: Release | None, stated: Mapping[str, o
     Raises:
         UsageError: The release does not begin with two numbers.
     """
-    known = stated or {}
     version = (release or Release(NEWEST)).version
     return Behaviours(
         arch,
         version,
-        behaviour_of(version, arch=arch, stated=own_fields(KernelBehaviour, known)),
-        zone_behaviour_of(version, arch=arch, stated=own_fields(ZoneBehaviour, known)),
-        crash_rules(arch, version, stated=own_fields(CrashRules, known)),
-        node_rules(arch, version, stated=own_fields(NodeRules, known)),
-        tuple(sorted(known)),
+        tuple(sorted((stated or {}).items())),
         None if release else ASSUMED,
         tuple(floors_below(arch, version)),
     )

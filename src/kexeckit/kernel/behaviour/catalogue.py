@@ -5,10 +5,10 @@ What `explain` prints and what `stated` accepts come from the same tables that d
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour import loading, nodes, reservation, zones
 from kexeckit.kernel.behaviour.change import Change, VendorChange
 from kexeckit.kernel.behaviour.fields import field_types

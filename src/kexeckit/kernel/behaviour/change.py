@@ -7,8 +7,9 @@ Rules of the tables:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from kexeckit.frozen import dataclass
 
 Numbers = tuple[int, int, int]
 """A release as (major, minor, patch)."""

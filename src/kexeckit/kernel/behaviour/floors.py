@@ -5,8 +5,8 @@ although one record holds both.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.change import Numbers
 from kexeckit.machine.version import KernelVersion
 

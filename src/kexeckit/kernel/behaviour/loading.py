@@ -11,8 +11,9 @@ that holds the dates.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.change import Change
 from kexeckit.kernel.behaviour.select import selected
 from kexeckit.kernel.behaviour.vendors_loading import VENDORS

@@ -4,8 +4,9 @@ The defaults are x86 up to 6.7. arm64 did it in a way of its own until 6.12, whe
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.change import Change
 from kexeckit.kernel.behaviour.select import selected
 from kexeckit.machine.version import KernelVersion

@@ -9,9 +9,10 @@ Numbers are bytes. A limit of None means the end of memory that 32-bit DMA reach
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.reservation_changes import CHANGES
 from kexeckit.kernel.behaviour.select import selected
 from kexeckit.kernel.behaviour.vendors_reservation import VENDORS

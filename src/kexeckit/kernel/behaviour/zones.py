@@ -5,8 +5,9 @@ as the default, an entry in `CHANGES`. The defaults are those of the oldest kern
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.change import Change
 from kexeckit.kernel.behaviour.select import selected
 from kexeckit.kernel.behaviour.vendors_zones import VENDORS

@@ -16,9 +16,10 @@ adjust_range_page_size_mask(), alloc_low_pages(); arch/x86/mm/init_64.c, __kerne
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.boot.memblock import Memblock
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import EMPTY, RangeSet

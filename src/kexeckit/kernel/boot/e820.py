@@ -13,11 +13,11 @@ memblock_trim_memory().
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from kexeckit.formats.cmdline import Word, split_words
 from kexeckit.formats.memparse import parse_integer, parse_memory
+from kexeckit.frozen import dataclass
 from kexeckit.memory.kind import kind_from_e820
 from kexeckit.memory.memmap import MemoryEntry, MemoryMap
 from kexeckit.memory.range import MemRange, clip

@@ -1,7 +1,6 @@
 """`Held`: memory that is taken when the crash region's turn comes, by whom, and how that is known."""
 
-from dataclasses import dataclass
-
+from kexeckit.frozen import dataclass
 from kexeckit.machine.taken import Taker
 from kexeckit.memory.range import MemRange
 

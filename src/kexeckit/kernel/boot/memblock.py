@@ -12,8 +12,9 @@ __memblock_find_range_top_down(), memblock_alloc_range_nid(), memblock_setclr_fl
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from kexeckit.frozen import dataclass
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import EMPTY, RangeSet
 from kexeckit.memory.units import PAGE_SIZE, align_down, align_up

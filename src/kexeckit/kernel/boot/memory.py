@@ -8,10 +8,10 @@ arm64_memblock_init().
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from kexeckit.formats.cmdline import values
 from kexeckit.formats.memparse import parse_memory
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.zones import ZoneBehaviour
 from kexeckit.kernel.boot.e820 import E820_RAM, E820Entry, Table, early_words, make_table
 from kexeckit.kernel.boot.x86_memory import x86_memory

@@ -14,10 +14,11 @@ memblock_set_node(), memblock_merge_regions(), memblock_validate_numa_coverage()
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kexeckit.formats.cmdline import split_words
 from kexeckit.formats.srat import MemoryAffinity
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.nodes import NodeRules
 from kexeckit.kernel.boot.memblock import Region
 from kexeckit.memory.range import MemRange, clip

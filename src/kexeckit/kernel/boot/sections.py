@@ -16,9 +16,10 @@ arch/arm64/include/asm/sparsemem.h; arch/arm64/mm/mmu.c, vmemmap_populate().
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.reservation import CrashRules
 from kexeckit.kernel.boot.held import Held
 from kexeckit.kernel.boot.memblock import Memblock, Region

@@ -8,8 +8,8 @@ e820__memblock_setup(); arch/x86/kernel/cpu/mtrr/cleanup.c, mtrr_trim_uncached_m
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.zones import ZoneBehaviour
 from kexeckit.kernel.boot.e820 import (
     E820_ACPI,

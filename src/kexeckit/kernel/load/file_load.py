@@ -16,9 +16,10 @@ kernel/kexec_file.c, kexec_add_buffer() and kexec_locate_mem_hole().
 
 import errno
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kexeckit.errors import SystemCallError
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.load.crash_ranges import (
     ELF64_EHDR_SIZE,
     ELF64_PHDR_SIZE,

@@ -13,9 +13,10 @@ kernel/kexec_file.c, kexec_walk_memblock().
 """
 
 import errno
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kexeckit.errors import SystemCallError
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.load.crash_ranges import dumped_ranges, elfcorehdr_size
 from kexeckit.kernel.load.file_load import FileLoadPlan, PlacedBuffer, place_buffer, refused, undetermined_buffer
 from kexeckit.kernel.load.file_load_inputs import Arm64Image, FileLoadFiles, FileLoadKernel, FileLoadMachine

@@ -11,8 +11,8 @@ setup_e820_entries() and setup_boot_parameters().
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.load.crash_ranges import LOW_MEMORY, exclude_range
 from kexeckit.kernel.load.file_load import FileLoadPlan
 from kexeckit.kernel.load.file_load_inputs import FileLoadKernel, FileLoadMachine

@@ -1,7 +1,8 @@
 """What a prediction of kexec_file_load starts from: the machine, the running kernel's configuration, the files."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.loading import KernelBehaviour
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.resource import ResourceTree

@@ -14,8 +14,8 @@ Source: kernel/kexec_file.c, locate_mem_hole_callback(), locate_mem_hole_top_dow
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+from kexeckit.frozen import dataclass
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.units import ADDRESS_LIMIT, PAGE_SIZE, align_up, is_power_of_two
 

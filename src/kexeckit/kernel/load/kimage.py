@@ -16,8 +16,8 @@ kimage_terminate(); arch/x86/kernel/relocate_kernel_64.S, swap_pages.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.loading import KernelBehaviour
 from kexeckit.kernel.page_tables.geometry import TablePages
 from kexeckit.memory.range import MemRange

@@ -9,8 +9,8 @@ Source: kernel/kexec.c, kexec_load_check() and kimage_alloc_init(); kernel/kexec
 
 import errno
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from kexeckit.frozen import dataclass
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.units import PAGE_SIZE, pages
 

@@ -14,9 +14,9 @@ add_memory_driver_managed().
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from kexeckit.errors import PlanError
+from kexeckit.frozen import dataclass
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.resource import CRASH_KERNEL, CRASH_KERNEL_LOW, SYSTEM_RAM, Resource, ResourceTree
 

@@ -12,8 +12,8 @@ Source: arch/x86/mm/ident_map.c, kernel_ident_mapping_init(), ident_p4d_init(), 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.page_tables.frames import Frames
 from kexeckit.kernel.page_tables.geometry import FOUR_LEVELS, LEAF_1G, P4D, PUD, TableFormat, TablePages
 from kexeckit.kernel.page_tables.rows import ENTRIES, Rows, make_rows

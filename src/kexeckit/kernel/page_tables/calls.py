@@ -10,8 +10,8 @@ init_mem_mapping() and add_pfn_range_mapped().
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.loading import KernelBehaviour
 from kexeckit.kernel.load.resource_walk import system_ram, walk_resources
 from kexeckit.memory.kind import ACPI, NVS

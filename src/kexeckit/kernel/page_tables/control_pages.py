@@ -11,9 +11,9 @@ kernel/kexec_file.c; arch/x86/kernel/machine_kexec_64.c, machine_kexec_prepare()
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from kexeckit.errors import PlanError
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.loading import KernelBehaviour
 from kexeckit.kernel.page_tables.frames import Frames
 from kexeckit.memory.range import MemRange

@@ -1,8 +1,8 @@
 """`TableCost`: what one question about page tables has for an answer, with a reason for every number."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.page_tables.calls import MappingCalls
 from kexeckit.kernel.page_tables.count import count_tables
 from kexeckit.kernel.page_tables.designs import Design, compare_designs

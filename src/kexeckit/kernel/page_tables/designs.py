@@ -12,8 +12,8 @@ and the answer to it.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.page_tables.calls import LEGACY
 from kexeckit.kernel.page_tables.count import count_tables
 from kexeckit.kernel.page_tables.geometry import FOUR_LEVELS, LEAF_1G, LEAF_2M, TableFormat, TablePages

@@ -2,9 +2,9 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import accumulate
 
+from kexeckit.frozen import dataclass
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.units import PAGE_SIZE
 

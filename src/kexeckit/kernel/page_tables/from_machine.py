@@ -3,10 +3,11 @@
 What a source does not show is either taken as the usual case, which `assumed` says, or named as not determined.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kexeckit.errors import UnavailableError
 from kexeckit.formats.boot_params import parse_boot_params
+from kexeckit.frozen import dataclass
 from kexeckit.kernel import assumed as words
 from kexeckit.kernel.assumed import known_arch
 from kexeckit.kernel.behaviour.behaviours import Behaviours

@@ -13,9 +13,8 @@ A table page of one level has 512 entries (x86_64, 4 KiB pages); an entry maps o
 Source: arch/x86/include/asm/pgtable_64_types.h; arch/arm64/include/asm/pgtable-hwdef.h.
 """
 
-from dataclasses import dataclass
-
 from kexeckit.errors import PlanError
+from kexeckit.frozen import dataclass
 from kexeckit.memory.units import GIB, KIB, MIB, PAGE_SIZE, format_size
 
 LEVEL_NAMES = ("pte", "pmd", "pud", "p4d", "pgd")

@@ -12,8 +12,7 @@ Source: arch/arm64/kernel/machine_kexec.c, machine_kexec_post_load(); arch/arm64
 trans_pgd_create_copy() and trans_pgd_idmap_page(); arch/arm64/mm/mmu.c, map_mem() and alloc_init_pud().
 """
 
-from dataclasses import dataclass
-
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.page_tables.count import count_tables, touched_spans
 from kexeckit.kernel.page_tables.geometry import TableFormat, TablePages
 from kexeckit.memory.range import MemRange

@@ -1,7 +1,6 @@
 """Which leaf sizes a mapping uses, and which bits its entries carry."""
 
-from dataclasses import dataclass
-
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.loading import KernelBehaviour
 from kexeckit.kernel.page_tables.geometry import LEAF_1G, LEAF_2M, LEAF_4K
 

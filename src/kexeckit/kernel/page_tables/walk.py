@@ -10,7 +10,8 @@ Source: Intel SDM volume 3, chapter "Paging", 4-level and 5-level paging.
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+from kexeckit.frozen import dataclass
 
 _ADDRESS_4K = 0x000F_FFFF_FFFF_F000
 

@@ -5,8 +5,9 @@ kexec/arch/i386/crashdump-x86.c, get_crash_kernel_load_range() and kexec/arch/ar
 Of the linear map: arch/arm64/mm/mmu.c, map_mem(), arch_kexec_protect_crashkres().
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.reservation.early import EarlyMemory
 from kexeckit.kernel.reservation.predict import FAILED, Reservation
 from kexeckit.kernel.reservation.request import evaluate

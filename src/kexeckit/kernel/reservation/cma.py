@@ -9,10 +9,11 @@ Source: kernel/dma/contiguous.c, early_cma(), dma_contiguous_reserve(), dma_numa
 cma_declare_contiguous_nid(), cma_alloc_mem().
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kexeckit.formats.cmdline import values
 from kexeckit.formats.memparse import parse_memory
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.boot.held import Held
 from kexeckit.kernel.boot.memblock import Memblock
 from kexeckit.kernel.reservation.facts import ReservationInput

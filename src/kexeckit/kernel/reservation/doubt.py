@@ -10,9 +10,10 @@ decide for it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kexeckit.formats.cmdline import values
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.boot.memblock import fit
 from kexeckit.kernel.reservation.cma import cma_variants
 from kexeckit.kernel.reservation.early import EarlyMemory, early_memory

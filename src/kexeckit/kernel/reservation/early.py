@@ -12,10 +12,11 @@ arch/arm64/mm/mmu.c, map_mem().
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kexeckit.formats.cmdline import has_word, values
 from kexeckit.formats.memparse import parse_memory
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.boot.direct_map import direct_map_pages, shortened
 from kexeckit.kernel.boot.e820 import (
     E820_RAM,

@@ -1,8 +1,8 @@
 """The reasons of a prediction as data: the words, the map, each search with what every free range had to offer."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.reservation.advice import fits, linear_map, user_space
 from kexeckit.kernel.reservation.doubt import upper_bound
 from kexeckit.kernel.reservation.predict import Reservation

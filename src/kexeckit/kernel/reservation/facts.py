@@ -4,9 +4,10 @@ What the source cannot show is a fact of its own here, never a default: a kernel
 that must exist but is not shown, firmware memory that is reserved but not printed.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from kexeckit.formats.srat import MemoryAffinity
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.nodes import NodeRules
 from kexeckit.kernel.behaviour.reservation import CrashRules
 from kexeckit.kernel.boot.direct_map import DirectMap

@@ -18,7 +18,6 @@ from kexeckit.kernel.boot.held import Held
 from kexeckit.kernel.boot.memblock import Region
 from kexeckit.kernel.reservation.early import early_memory
 from kexeckit.kernel.reservation.facts import ReservationInput
-from kexeckit.kernel.reservation.from_memblock import listed_regions, marked_regions, unmapped_regions
 from kexeckit.kernel.reservation.held import assumed_firmware, held_before, late_of
 from kexeckit.kernel.reservation.search import Limits
 from kexeckit.kernel.reservation.unshown import has_early_log, may_be_randomised, unshown
@@ -181,6 +180,11 @@ def _log_regions(machine: Machine) -> tuple[Region, ...]:
 
 def _with_lists(machine: Machine, rules: CrashRules, regions: tuple[Region, ...]) -> tuple[Region, ...]:
     # arm64: which regions are not mapped, from their borders, from /proc/iomem, from memblock's own list.
+    listed = machine.memory.memblock
+    if rules.arch != "arm64" and not listed:
+        return regions
+    from kexeckit.kernel.reservation.from_memblock import listed_regions, marked_regions, unmapped_regions
+
     if rules.arch == "arm64":
         if machine.memory.ranges:
             mapped = (t.range.start for t in machine.taken_by(Taker.NODE_DATA, Taker.CMA))
@@ -190,7 +194,6 @@ def _with_lists(machine: Machine, rules: CrashRules, regions: tuple[Region, ...]
             # A region of its own at the top is memory that is not mapped, and never handed out.
             unmapped = (r.range for r in tree.value.roots if r.name == "reserved")
             regions = marked_regions((replace(r, nomap=False) for r in regions), unmapped, "nomap")
-    listed = machine.memory.memblock
     if not listed:
         return regions
     return listed_regions(regions, listed.value, whole=rules.arch == "arm64" and not has_early_log(machine))

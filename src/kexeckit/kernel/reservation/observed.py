@@ -10,8 +10,7 @@ Source: arch/x86/kernel/setup.c, arch/arm64/mm/init.c (to 6.6), kernel/crash_res
 kexec-tools kexec/kexec-iomem.c, parse_iomem_single(), kexec_iomem_for_each_line().
 """
 
-from dataclasses import dataclass
-
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.observed import Agreement
 from kexeckit.kernel.reservation.predict import FAILED, NONE, NOT_DETERMINED, RESERVED, CrashRegion, Reservation
 from kexeckit.machine.fact import Fact, How

@@ -4,8 +4,9 @@ Source: see `search`, `request` and `early`; random placement of the x86 kernel:
 find_random_phys_addr(); boot services memory: arch/x86/platform/efi/quirks.c, efi_reserve_boot_services().
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.reservation import CrashRules
 from kexeckit.kernel.reservation.boot_services import without_assumed
 from kexeckit.kernel.reservation.cma import crash_areas

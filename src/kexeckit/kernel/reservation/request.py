@@ -9,9 +9,10 @@ parse_crashkernel_mem(), parse_crashkernel_simple(), parse_crashkernel_suffix(),
 arch/x86/kernel/setup.c, reserve_crashkernel().
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kexeckit.formats.memparse import parse_memory
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.reservation import CrashRules
 from kexeckit.memory.units import GIB, MIB, align_up
 

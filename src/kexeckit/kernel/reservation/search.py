@@ -10,8 +10,9 @@ reserve_crashkernel_generic() (6.7 on); arch/arm64/mm/init.c, reserve_crashkerne
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.reservation import CrashRules
 from kexeckit.kernel.boot.memblock import Free, Memblock, fit
 from kexeckit.kernel.reservation.request import Request

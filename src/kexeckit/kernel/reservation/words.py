@@ -7,14 +7,13 @@ shows it.
 from collections.abc import Iterator
 
 from kexeckit.formats.cmdline import kernel_words
-from kexeckit.formats.word_check import Vocabulary
 from kexeckit.kernel.reservation.facts import ReservationInput
 
 _X86 = ("x86_64", "i386")
 _ALL = (*_X86, "arm64")
 _TABLES = "the page tables of the direct mapping have another size"
 # Word, architectures, what it does before the reservation and where that stands in the kernel.
-_UNMODELLED = (
+UNMODELLED = (
     ("hugetlb_cma", _ALL, "areas for huge pages are taken first (mm/hugetlb.c, hugetlb_cma_reserve())"),
     ("numa_cma", _ALL, "areas on nodes are taken first (kernel/dma/contiguous.c, dma_numa_cma_reserve())"),
     ("cma_pernuma", _ALL, "areas on nodes are taken first (kernel/dma/contiguous.c, dma_numa_cma_reserve())"),
@@ -31,13 +30,6 @@ _UNMODELLED = (
     ("disable_mtrr_trim", _X86, "the map is not trimmed (arch/x86/kernel/cpu/mtrr/, mtrr_trim_uncached_memory())"),
     ("initrdmem", _ALL, "the initrd lies elsewhere (init/do_mounts_initrd.c, early_initrdmem())"),
 )
-# What a reservation looks at, modelled or not.
-VOCABULARY = Vocabulary(
-    "crashkernel",
-    frozenset(name for name, _, _ in _UNMODELLED)
-    | {"crashkernel", "mem", "memmap", "cma", "movable_node", "kernelcore", "movablecore", "nokaslr", "swiotlb"},
-    ("auto",),
-)
 
 
 def unmodelled(facts: ReservationInput) -> Iterator[tuple[str, str]]:
@@ -47,7 +39,7 @@ def unmodelled(facts: ReservationInput) -> Iterator[tuple[str, str]]:
     limit = _words(facts.seen_cmdline, "mem") if facts.rules.arch == "arm64" else []
     if limit and _words(facts.cmdline, "mem") != limit:
         yield "mem", "the source shows only what its own mem= left (arch/arm64/mm/init.c, arm64_memblock_init())"
-    for name, arches, effect in _UNMODELLED:
+    for name, arches, effect in UNMODELLED:
         if facts.rules.arch in arches and _words(facts.cmdline, name) != _words(facts.seen_cmdline, name):
             yield name, effect
 

@@ -1,8 +1,7 @@
 """What distributions reserve by default, to set an estimate against it; each says where it comes from."""
 
-from dataclasses import dataclass
-
 from kexeckit.formats.memparse import parse_memory
+from kexeckit.frozen import dataclass
 from kexeckit.memory.units import MIB, align_up
 
 

@@ -21,9 +21,9 @@ mm/sparse.c, sparse_init_nid(); fs/tracefs/event_inode.c.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from kexeckit.formats.cmdline import values
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.page_tables.geometry import FOUR_LEVELS, LEAF_1G, TableFormat
 from kexeckit.kernel.page_tables.kernel_count import count_kernel_tables
 from kexeckit.kernel.page_tables.rule import LeafRule

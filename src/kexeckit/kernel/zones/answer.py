@@ -1,8 +1,8 @@
 """The whole answer about zones: what is predicted, what was observed, and whether the two agree."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.behaviours import Behaviours
 from kexeckit.kernel.observed import Agreement
 from kexeckit.kernel.zones.from_machine import ZoneQuestion, zone_question

@@ -1,8 +1,8 @@
 """What a layout of zones costs: memory that the kernel can use, and mirrored memory in the wrong place."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.zones import ZoneBehaviour
 from kexeckit.kernel.zones.limits import MOVABLE
 from kexeckit.kernel.zones.machine import ZoneMachine

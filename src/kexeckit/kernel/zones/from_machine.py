@@ -5,10 +5,11 @@ tables that nothing shows, is taken from there, and the reasons say so.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kexeckit.errors import UnavailableError
 from kexeckit.formats.cmdline import values, with_words
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.behaviours import Behaviours
 from kexeckit.kernel.behaviour.floors import ZONES
 from kexeckit.kernel.behaviour.of_machine import behaviours_of

@@ -10,8 +10,7 @@ lowest page of memory:
 Source: arch/*/mm/init.c, zone_sizes_init() (arch_zone_limits_init() from 7.0); mm/mm_init.c, free_area_init().
 """
 
-from dataclasses import dataclass
-
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.zones import (
     ARM64_FIRMWARE_BITS,
     ARM64_FIRMWARE_WINDOW,

@@ -1,8 +1,9 @@
 """`ZoneMachine`: everything about a machine that its zones depend on, as one value."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.boot.memblock import Region
 from kexeckit.kernel.zones.limits import ArchFacts
 from kexeckit.memory.pages import PageIntervals

@@ -16,8 +16,7 @@ Sharing, for a machine whose highest zone begins at `floor`:
 Source: mm/mm_init.c (mm/page_alloc.c up to 6.3), find_zone_movable_pfns_for_nodes().
 """
 
-from dataclasses import dataclass
-
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.zones import ZoneBehaviour
 from kexeckit.kernel.boot.memblock import Region
 from kexeckit.kernel.zones.limits import ZoneLimit

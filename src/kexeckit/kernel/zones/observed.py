@@ -1,8 +1,8 @@
 """The zones that a kernel made, as /proc/zoneinfo or its boot log show them, beside what is predicted."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.observed import Agreement
 from kexeckit.kernel.zones.from_machine import ZoneQuestion
 from kexeckit.kernel.zones.predict import ZonePrediction

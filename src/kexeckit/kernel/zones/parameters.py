@@ -8,18 +8,16 @@ cmdline_parse_movablecore(); mm/memory_hotplug.c, cmdline_parse_movable_node(); 
 parse_option_str().
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kexeckit.formats.cmdline import Word, split_words
 from kexeckit.formats.memparse import parse_integer, parse_memory
-from kexeckit.formats.word_check import Vocabulary
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.zones import ZoneBehaviour
 
 ZONE_WORDS = ("kernelcore", "movablecore", "movable_node")
 # Words that change what zones are made of.
 MACHINE_WORDS = ("mem", "memmap", "numa", "acpi", "elfcorehdr")
-VOCABULARY = Vocabulary("kernelcore", frozenset((*ZONE_WORDS, *MACHINE_WORDS)), ("mirror",))
-
 
 _MIRROR_UNKNOWN = "kernelcore=mirror: this kernel does not know the word and reads a size of 0 (known since 4.6)"
 _PERCENT_UNKNOWN = "this kernel does not know percentages and reads the number before % as bytes (known since 4.17)"

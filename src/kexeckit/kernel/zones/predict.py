@@ -1,7 +1,6 @@
 """From a machine and the words of its command line to all its zones."""
 
-from dataclasses import dataclass
-
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.zones import ZoneBehaviour
 from kexeckit.kernel.zones.limits import MOVABLE, ZoneLimit, zone_limits
 from kexeckit.kernel.zones.machine import Reason, ZoneMachine

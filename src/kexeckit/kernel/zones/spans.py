@@ -10,8 +10,7 @@ Source: mm/mm_init.c (mm/page_alloc.c up to 6.3), zone_spanned_pages_in_node(), 
 adjust_zone_range_for_zone_movable().
 """
 
-from dataclasses import dataclass
-
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.zones.limits import MOVABLE, NORMAL, ZoneLimit
 from kexeckit.memory.pages import PageIntervals
 

@@ -6,16 +6,15 @@ is a problem, which is raised where nothing else shows what it would have shown.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, TypeVar
 
 from kexeckit.errors import InputError, KexeckitError
 from kexeckit.formats.banner import release_of_banner
-from kexeckit.formats.boot_params import BootParams, parse_boot_params
 from kexeckit.formats.bootlog.entries import TableEntry
 from kexeckit.formats.firmware_memmap import is_unknown, make_firmware_map, parse_memmap_entry
 from kexeckit.formats.iomem import parse_iomem
-from kexeckit.formats.sysfs_crash import EFI_PAGE, EfiDescriptor, parse_efi_descriptor
+from kexeckit.frozen import dataclass
 from kexeckit.machine.arch import kernel_arch
 from kexeckit.machine.fact import Fact, How, Problem
 from kexeckit.machine.sources.iomem import arch_of_resources
@@ -32,15 +31,18 @@ from kexeckit.machine.value import (
 from kexeckit.memory.kind import MemoryKind
 from kexeckit.memory.memmap import MemoryEntry
 from kexeckit.memory.range import MemRange, clip
+from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.resource import ResourceTree
 from kexeckit.memory.units import KIB, PAGE_SIZE, align_up
 
 # Few machines have all of these, and every command reads a machine: the rarer parsers are imported where needed.
 if TYPE_CHECKING:
+    from kexeckit.formats.boot_params import BootParams
     from kexeckit.formats.bootlog.efi import EfiMapEntry
     from kexeckit.formats.kernel_config import KernelConfig
     from kexeckit.formats.memblock_debugfs import MemblockEntry
     from kexeckit.formats.srat import Srat
+    from kexeckit.formats.sysfs_crash import EfiDescriptor
     from kexeckit.formats.zoneinfo import ZoneInfo
 
 T = TypeVar("T")
@@ -127,7 +129,7 @@ class FileReader:
 
     def machine(self) -> Machine:
         """Return the partial machine."""
-        params = self.of_file("handover.boot_params", BOOT_PARAMS, parse_boot_params)
+        params = self.of_file("handover.boot_params", BOOT_PARAMS, _boot_params)
         runtime = self._runtime()
         known = self._memory(params)
         return Machine(
@@ -222,7 +224,7 @@ class FileReader:
         words = (self.files.text(CMDLINE) or "").split()
         return Fact("pdpe1gb" in flags.value and "nogbpages" not in words, flags.source, how=How.DERIVED)
 
-    def _boot(self, params: Fact[BootParams] | None) -> BootFacts:
+    def _boot(self, params: "Fact[BootParams] | None") -> BootFacts:
         files = self.files
         known = EFI in files.folders or params is not None or files.live
         return BootFacts(
@@ -230,7 +232,7 @@ class FileReader:
             initrd=Fact(_initrd(params.value), params.source) if params else None,
         )
 
-    def _memory(self, params: Fact[BootParams] | None) -> MemoryFacts:
+    def _memory(self, params: "Fact[BootParams] | None") -> MemoryFacts:
         lists = {}
         for name in ("memory", "reserved"):
             lists[name] = self.of_text(f"memory.{name}", f"{MEMBLOCK}/{name}", _parse_memblock)
@@ -243,7 +245,7 @@ class FileReader:
             managed=Fact(int(total[1]) * KIB, self.files.label(MEMINFO)) if total else None,
         )
 
-    def _firmware(self, params: Fact[BootParams] | None) -> Fact[tuple[TableEntry, ...]] | None:
+    def _firmware(self, params: "Fact[BootParams] | None") -> Fact[tuple[TableEntry, ...]] | None:
         if MEMMAP in self.files.folders:
             known = {e.range: e.kind for e in params.value.e820} if params else {}
             return self.made("memory.firmware", self.files.label(MEMMAP), lambda: _entries(self._memmap(), known))
@@ -294,12 +296,10 @@ class FileReader:
         found = tuple(tuple(int(d) for d in row.split() if d.isdecimal()) for row in rows if row)
         return Fact(found, self.files.label(NODES)) if found and all(found) else None
 
-    def _efi(self, params: Fact[BootParams] | None, runtime: Fact[tuple[EfiDescriptor, ...]] | None) -> EfiFacts:
-        from kexeckit.formats.efi_memory_map import mirrored_memory, parse_efi_memory_map
-
-        found = self.of_file("efi.map", EFI_MEMMAP, parse_efi_memory_map)
-        whole = mirrored_memory(found.value) if found else None
-        part = mirrored_memory(runtime.value) if runtime else None
+    def _efi(self, params: "Fact[BootParams] | None", runtime: "Fact[tuple[EfiDescriptor, ...]] | None") -> EfiFacts:
+        found = self.of_file("efi.map", EFI_MEMMAP, _efi_memory_map)
+        whole = _mirrored(found.value) if found else None
+        part = _mirrored(runtime.value) if runtime else None
         efi = params.value.efi if params else None
         at = clip(efi.memmap, min(efi.memmap + efi.memmap_size, 1 << 64)) if efi else None
         mirrored = Fact(whole, found.source) if found and whole else None
@@ -313,7 +313,7 @@ class FileReader:
             mirror_whole=self._mirror_whole(part, found),
         )
 
-    def _mirror_whole(self, part: object, found: Fact[tuple[EfiDescriptor, ...]] | None) -> Fact[bool] | None:
+    def _mirror_whole(self, part: object, found: "Fact[tuple[EfiDescriptor, ...]] | None") -> Fact[bool] | None:
         # Firmware that is not EFI knows no mirrored memory.
         if found:
             return Fact(value=True, source=found.source, how=How.DERIVED)
@@ -321,9 +321,11 @@ class FileReader:
             return Fact(value=False, source=self.files.label(RUNTIME_MAP), how=How.DERIVED)
         return None if EFI in self.files.folders else Fact(value=True, source=self.files.label(EFI), how=How.DERIVED)
 
-    def _runtime(self) -> Fact[tuple[EfiDescriptor, ...]] | None:
+    def _runtime(self) -> "Fact[tuple[EfiDescriptor, ...]] | None":
         if RUNTIME_MAP not in self.files.folders:
             return None
+        from kexeckit.formats.sysfs_crash import parse_efi_descriptor
+
         folders = [f"{RUNTIME_MAP}/{n}" for n in self.files.numbered(RUNTIME_MAP)]
         return self.made(
             "efi.runtime",
@@ -399,14 +401,33 @@ def _entries(entries: Iterable[MemoryEntry], numbers: Mapping[MemRange, MemoryKi
     return tuple(TableEntry(e.start, e.end, kind, 0) for e, kind in kinds)
 
 
-def _initrd(params: BootParams) -> MemRange | None:
+def _boot_params(data: bytes, source: str) -> "BootParams":
+    from kexeckit.formats.boot_params import parse_boot_params
+
+    return parse_boot_params(data, source)
+
+
+def _initrd(params: "BootParams") -> MemRange | None:
     if not params.initrd_size:
         return None
     return clip(params.initrd_address, align_up(params.initrd_address + params.initrd_size, PAGE_SIZE))
 
 
-def _map_entry(found: EfiDescriptor) -> "EfiMapEntry":
+def _efi_memory_map(data: bytes, source: str) -> "tuple[EfiDescriptor, ...]":
+    from kexeckit.formats.efi_memory_map import parse_efi_memory_map
+
+    return parse_efi_memory_map(data, source)
+
+
+def _mirrored(found: "tuple[EfiDescriptor, ...]") -> RangeSet:
+    from kexeckit.formats.efi_memory_map import mirrored_memory
+
+    return mirrored_memory(found)
+
+
+def _map_entry(found: "EfiDescriptor") -> "EfiMapEntry":
     from kexeckit.formats.bootlog.efi import EfiMapEntry
+    from kexeckit.formats.sysfs_crash import EFI_PAGE
 
     return EfiMapEntry(MemRange.from_size(found.phys, found.pages * EFI_PAGE), found.type, "", found.attribute, 0)
 

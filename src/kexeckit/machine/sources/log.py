@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from kexeckit.errors import InputError
-from kexeckit.formats.banner import BANNER, release_of_banner
+from kexeckit.formats.banner import release_of_banner
 from kexeckit.formats.bootlog import early, efi, memory, numa, outcome, setup, zones
 from kexeckit.formats.bootlog.boot import VERSION_LINE, BootLog
 from kexeckit.formats.bootlog.cma import knows_cma
@@ -80,7 +80,6 @@ class _Reader:
     def _kernel(self, arch: str) -> KernelFacts:
         log = self.log
         version = next(log.matches(VERSION_LINE), None)
-        banner = log.find(BANNER)
         line = version[0].number if version else None
         release = self._fact(version[1][1], line) if version else None
         auto = setup.says_auto(log)
@@ -89,7 +88,7 @@ class _Reader:
         return KernelFacts(
             arch=self._fact(arch or None),
             release=release or self._fact(log.image_release, how=How.DERIVED),
-            stable=self._fact(release_of_banner(banner[0]) or None, line) if banner else None,
+            stable=self._fact(release_of_banner(version[0].text) or None, line) if version else None,
             cmdline=self._fact(log.cmdline),
             page_size=self._fact(page_size(log), how=How.DERIVED),
             wide_addresses=self._true(has_wide_addresses(log)),
