@@ -74,7 +74,7 @@ class ReservationPrediction:
     def doubtful_words(self) -> tuple[str, ...]:
         """What the kernel makes of words that are probably not meant so, one sentence each."""
         from kexeckit.formats.word_check import unknown_words, value_doubts
-        from kexeckit.kernel.reservation.words import VOCABULARY
+        from kexeckit.kernel.reservation.vocabulary import VOCABULARY
 
         unknown = (f"{w}: no effect on a reservation is known" for w in unknown_words(self.words, VOCABULARY))
         return (*value_doubts(self.words, auto=bool(self.answer.predicted.facts.rules.auto)), *unknown)
@@ -106,7 +106,7 @@ def predict_reservation(machine: Machine, *words: str, behaviours: Behaviours | 
         UsageError: A word is surely a slip; the error's ``remedy`` says what may be meant.
     """
     from kexeckit.formats.word_check import check_words
-    from kexeckit.kernel.reservation.words import VOCABULARY
+    from kexeckit.kernel.reservation.vocabulary import VOCABULARY
 
     check_words(words, VOCABULARY)
     return ReservationPrediction(answer_reservation(machine, words, behaviours), words)

@@ -118,7 +118,7 @@ def predict_zones(machine: Machine, *words: str, behaviours: Behaviours | None =
         UsageError: A word is surely a slip; the error's ``remedy`` says what may be meant.
     """
     from kexeckit.formats.word_check import check_words
-    from kexeckit.kernel.zones.parameters import VOCABULARY
+    from kexeckit.kernel.zones.vocabulary import VOCABULARY
 
     check_words(words, VOCABULARY)
     return ZonesPrediction(answer_zones(machine, words, behaviours), words)
