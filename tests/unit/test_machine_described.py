@@ -5,6 +5,8 @@ import pytest
 from kexeckit.errors import InputError, UsageError
 from kexeckit.formats.bootlog.memory import TableEntry
 from kexeckit.formats.srat import MemoryAffinity
+from kexeckit.kernel.reservation.from_machine import reservation_input
+from kexeckit.kernel.reservation.predict import predict_reservation
 from kexeckit.machine.fact import Fact, How
 from kexeckit.machine.sources.described import machine_from_words
 from kexeckit.machine.taken import Taken, Taker
@@ -276,6 +278,23 @@ def test_where_memory_is(text: str, expected: list[tuple[int, int]]) -> None:
     found = words(text)
     assert [pair for pair in ram(found) if pair[1] != 639 * KIB] == expected
     assert any("QEMU" in note for note in found.assumed) == ("hole" not in text)
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome", "start"),
+    [
+        ("x86_64 ram:64G crashkernel=512M kernel:6.12", "reserved", 0x9F000000),
+        ("x86_64 ram:1G crashkernel=512M kernel:6.12", "not-determined", None),
+        ("x86_64 ram:1G crashkernel=512M kaslr:off kernel:6.12", "reserved", 0x1F000000),
+    ],
+)
+def test_nobody_knows_where_the_kernel_of_a_described_machine_will_lie(
+    text: str, outcome: str, start: int | None
+) -> None:
+    """KASLR puts it anywhere: on a small machine it is likely in the way, unless it is switched off."""
+    found = predict_reservation(reservation_input(words(text)))
+    assert (found.outcome, [r.start for r in found.regions]) == (outcome, [start])
+    assert any(d.what == "kernel" for d in found.doubts) == ("kaslr:off" not in text)
 
 
 def test_memory_is_split_between_nodes() -> None:

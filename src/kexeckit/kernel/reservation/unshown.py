@@ -51,7 +51,7 @@ def _without_log(machine: Machine, shown: set[Taker], image: KernelImage | None)
     x86 = machine.arch in X86
     found = Taker.INITRD in shown or no_initrd(machine)
     return Unshown(
-        kernel=image if machine.kind != "described" else None,
+        kernel=image,
         initrd=None if found else 0,
         firmware=x86 and _yes(machine.boot.efi) and not machine.efi.map,
         tops=MIB if x86 else 0,
