@@ -10,7 +10,7 @@ from source_tree import ROOT
 
 CAPTURE = ROOT / "tests" / "golden" / "captures" / "bios-1g-6.1"
 SOURCES = {
-    "capture, sosreport (folder, tar)": CAPTURE,
+    "capture, sosreport, supportconfig (folder, tar)": CAPTURE,
     "boot log": CAPTURE / "dmesg",
     "iomem file": CAPTURE / "proc" / "iomem",
     "TOML": ROOT / "tests" / "golden" / "mirror_thread.toml",

@@ -15,7 +15,7 @@ from kexeckit.system.sysroot import FileRoot, SingleFile, open_sysroot
 from source_tree import PACKAGE, ROOT
 
 CAPTURES = sorted((ROOT / "tests" / "golden" / "captures").iterdir())
-ORDER = ("system", "machine", "formats", "memory", "errors")
+ORDER = ("system", "machine", "formats", "memory", "errors", "frozen")
 MOST_FILES = 8
 
 

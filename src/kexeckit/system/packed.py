@@ -3,6 +3,7 @@
 dmesg.gz            one file
 dmesg.tar.xz        one file, if it holds no other
 sosreport.tar.xz    a root
+scc_host.txz        a supportconfig: a root in its texts
 """
 
 import bz2
@@ -13,6 +14,7 @@ import zlib
 from typing import IO, cast
 
 from kexeckit.errors import InputError
+from kexeckit.system.supportconfig import supportconfig_of
 from kexeckit.system.sysroot import FileRoot, SingleFile, Sysroot
 from kexeckit.system.tar_root import TarRoot
 
@@ -40,6 +42,8 @@ def open_packed(path: str, head: bytes, packed: bytes | None = None) -> Sysroot:
         return FileRoot(SingleFile(path, data))
     root = TarRoot(path, packed)
     name = root.lone_file()
+    if name is None and not root.exists("/proc"):
+        return supportconfig_of(root, path) or root
     return root if name is None else FileRoot(SingleFile(root.label(name), root.read_bytes(name)))
 
 

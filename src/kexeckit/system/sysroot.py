@@ -203,7 +203,7 @@ def open_sysroot(path: str | MachineWords | None) -> Sysroot:
     name = _STANDARD_INPUT if path == "-" else path
     try:
         if path != "-" and os.path.isdir(path):
-            return DirectoryRoot(os.path.realpath(path))
+            return _of_folder(DirectoryRoot(os.path.realpath(path)), path)
         # Opened once: what has been read from a pipe does not come again.
         with open(0 if path == "-" else path, "rb", closefd=path != "-") as file:
             head = file.read(_HEAD)
@@ -213,6 +213,15 @@ def open_sysroot(path: str | MachineWords | None) -> Sysroot:
     except ValueError as error:
         raise UnavailableError(f"{path!r}: no such file or directory") from error
     return _of_bytes(name, head, data)
+
+
+def _of_folder(root: DirectoryRoot, name: str) -> Sysroot:
+    # Only what has none of a root's folders may be the texts of a supportconfig.
+    if root.live or root.exists("/proc") or root.exists("/sys"):
+        return root
+    from kexeckit.system.supportconfig import supportconfig_of
+
+    return supportconfig_of(root, name) or root
 
 
 def _of_bytes(name: str, head: bytes, data: bytes | None) -> Sysroot:

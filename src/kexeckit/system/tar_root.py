@@ -1,4 +1,4 @@
-"""`TarRoot`: a machine's files in a tar, as sosreport and supportconfig make them."""
+"""`TarRoot`: a machine's files in a tar, as sosreport makes them."""
 
 import io
 import tarfile
@@ -76,7 +76,7 @@ class TarRoot:
 
     def listdir(self, name: str) -> list[str]:
         """See `Sysroot.listdir`."""
-        below = f"{self._prefix}{name.strip('/')}/"
+        below = f"{self._prefix}{name.strip('/')}/".removeprefix("/")
         found = sorted({m[len(below) :].split("/")[0] for m in self._members if m.startswith(below)})
         if not found:
             raise UnavailableError(f"{self.label(name)}: no such folder in the archive")
