@@ -14,10 +14,10 @@ def open_machine(
     """Read a machine.
 
     Args:
-        source: A path, as the commands take it behind ``--root``: a capture or sosreport (folder or tar), a boot log,
-            an iomem file, a description in TOML, a document ``kexeckit/machine/1``; ``-`` is standard input. Or a
-            description in words, such as ``"x86_64 node:2 ram:64G kernel:6.12"``: a text of several words whose first
-            one is the name of an architecture. None is this machine.
+        source: A path, as the commands take it behind ``--root``: a capture, sosreport or supportconfig (folder or
+            tar), a boot log, an iomem file, a description in TOML, a document ``kexeckit/machine/1``; ``-`` is standard
+            input. Or a description in words, such as ``"x86_64 node:2 ram:64G kernel:6.12"``: a text of several words
+            whose first one is the name of an architecture. None is this machine.
         arch: Architecture, to override what the source says; any usual name of it.
         release: Kernel release as ``uname -r`` prints it, likewise.
 
