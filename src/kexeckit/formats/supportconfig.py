@@ -1,15 +1,16 @@
 """The texts of a supportconfig: files of a machine, and what commands printed, one behind the other in sections.
 
 #==[ Configuration File ]===========================#
-# /proc/iomem
-00001000-0009ffff : System RAM
+# /proc/cmdline
+root=UUID=... crashkernel=512M
 
 #==[ Command ]======================================#
 # /usr/bin/uname -a
 Linux host 6.4.0-150600.23.7-default #1 SMP ...
 
 A file that is not there has "- File not found" behind its name, the end of a long one "- Last 500 Lines". Lines that
-are empty or begin with # are taken out of configuration files; no file that we read has such lines.
+are empty or begin with # are taken out of configuration files; no file that we read has such lines. Of what we read, a
+recent one has the boot log, the command line, /proc/sys, /proc/zoneinfo and /proc/cpuinfo, but no /proc/iomem.
 
 Source: supportutils, bin/supportconfig.rc, conf_files(), log_files(), log_cmd(); man supportconfig(8).
 """

@@ -3,7 +3,7 @@
 scc_host_251121_1200.txz
     scc_host_251121_1200/basic-environment.txt      uname -a
     scc_host_251121_1200/boot.txt                   dmesg
-    scc_host_251121_1200/proc.txt                   /proc/iomem, /proc/cmdline, ...
+    scc_host_251121_1200/proc.txt                   /proc/zoneinfo, /proc/sys/kernel/osrelease, ...
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from kexeckit.frozen import dataclass
 from kexeckit.system.sysroot import Sysroot
 from kexeckit.system.text import decode_text
 
-# The texts in which files that we read stand, the first that has one counts. /proc is whole in proc.txt.
+# The texts in which files that we read stand, the first that has one counts. What is read of /proc stands in proc.txt.
 _TEXTS = ("proc.txt", "basic-environment.txt", "boot.txt", "hardware.txt", "memory.txt", "crash.txt")
 _MARK = "basic-environment.txt"
 
