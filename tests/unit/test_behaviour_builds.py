@@ -1,0 +1,138 @@
+"""What RHEL's builds changed, a second time: by the names of its releases, from their sources and documents.
+
+Each row: the release, architectures, the field, the value before, the value from then on. The build is that of the
+release's first kernel, as Red Hat lists them; a change must come with it and not a build earlier.
+"""
+
+import ast
+
+import pytest
+
+from kexeckit.kernel.behaviour.behaviours import select_behaviours
+from kexeckit.machine.version import Release
+
+# First kernel of a release: what stands before the build, the build, the mark.
+KERNELS = {
+    "7.3": ("3.10.0-", 514, ".el7"),
+    "7.8": ("3.10.0-", 1127, ".el7"),
+    "7.9": ("3.10.0-", 1160, ".el7"),
+    "8.1": ("4.18.0-", 147, ".el8"),
+    "8.3": ("4.18.0-", 240, ".el8"),
+    "8.7": ("4.18.0-", 425, ".el8"),
+    "8.8": ("4.18.0-", 477, ".el8"),
+    "8.10": ("4.18.0-", 553, ".el8_10"),
+    "9.0": ("5.14.0-", 70, ".el9"),
+    "9.1": ("5.14.0-", 162, ".el9_1"),
+    "9.2": ("5.14.0-", 284, ".el9_2"),
+    "9.3": ("5.14.0-", 362, ".el9_3"),
+    "9.4": ("5.14.0-", 427, ".el9_4"),
+    "9.6": ("5.14.0-", 570, ".el9_6"),
+}
+FROM = """
+7.3  x86_64       after_numa            False             True
+7.3  x86_64       low_default           'swiotlb-72M'     'swiotlb-256M'
+7.3  x86_64       low_optional          True              False
+7.8  x86_64       encrypted_extra       ''                'swiotlb'
+7.9  x86_64       low_from_own_size     True              False
+8.1  x86_64       low_limit             896<<20           4<<30
+8.1  x86_64       middle_limit          4<<30             None
+8.1  x86_64       encrypted_extra       ''                'swiotlb'
+8.1  arm64        auto                  '2G-:512M'        '2G-:448M'
+8.3  x86_64       encrypted_extra       'swiotlb'         'swiotlb-64M'
+8.3  x86_64       auto '1G-64G:160M,64G-1T:256M,1T-:512M' '1G-4G:160M,4G-64G:192M,64G-1T:256M,1T-:512M'
+8.3  s390x        auto '4G-64G:160M,64G-1T:256M,1T-:512M' '1G-4G:160M,4G-64G:192M,64G-1T:256M,1T-:512M'
+8.7  arm64        words                 'plain'           'plain-or-high'
+8.7  arm64        fixed_checks          True              False
+8.7  arm64        low_always            False             True
+8.8  arm64        low_always            True              False
+8.8  arm64        plain_falls_up        False             True
+8.8  arm64        low_default           'none'            '128M'
+8.8  arm64        low_needs_room_below  False             True
+8.8  arm64        auto                  '2G-:448M'        '2G-:480M'
+8.8  x86_64|s390x auto '1G-4G:160M,4G-64G:192M,64G-1T:256M,1T-:512M' '1G-4G:192M,4G-64G:256M,64G-:512M'
+8.10 arm64        high_start            0                 4<<30
+8.10 arm64        high_falls_down       False             True
+8.10 arm64        low_needs_room_below  True              False
+8.10 arm64        fallback_start        0                 None
+9.0  arm64        fixed_checks          True              False
+9.1  x86_64|arm64|ppc64|s390x total_rounded False         True
+9.1  arm64        words                 'plain'           'plain-or-high'
+9.2  arm64        plain_falls_up        False             True
+9.2  arm64        low_default           'none'            '128M'
+9.2  arm64        low_needs_room_below  False             True
+9.3  x86_64       mirror                'always'          'kernelcore'
+9.3  x86_64|arm64 cma_align             4<<20             2<<20
+9.4  arm64        high_start            0                 4<<30
+9.4  arm64        high_falls_down       False             True
+9.4  arm64        low_needs_room_below  True              False
+9.4  arm64        protected             True              False
+9.6  x86_64       words                 'plain-then-high' 'plain-or-high'
+9.6  x86_64       fixed_align           1<<20             16<<20
+9.6  x86_64|arm64 prefixed              False             True
+9.6  arm64        page_rounded          True              False
+9.6  x86_64       high_start            16<<20            None
+9.6  arm64        high_start            4<<30             None
+"""
+# What all builds of a release have that mainline of their version has not; the last one is of mainline.
+ALWAYS = """
+2.6.32-71.el6.x86_64     x86_64 low_limit      (896<<20)-1 64<<40
+2.6.32-71.el6.x86_64     x86_64 auto           'el6' ''
+3.10.0-123.el7.x86_64    x86_64 middle_limit   4<<30 None
+3.10.0-123.el7.x86_64    x86_64 plain_falls_up True  False
+3.10.0-123.el7.x86_64    x86_64 auto           'el7' ''
+3.10.0-123.el7.x86_64    x86_64 kaslr          True  False
+3.10.0-123.el7.ppc64le   ppc64  auto           '2G-4G:384M,4G-16G:512M,16G-64G:1G,64G-128G:2G,128G-:4G' ''
+3.10.0-123.el7.s390x     s390x  auto           'el7-s390' ''
+4.14.0-49.el7a.aarch64   arm64  total_rounded  True  False
+4.14.0-49.el7a.ppc64le   ppc64  total_rounded  True  False
+4.14.0-49.el7a.s390x     s390x  total_rounded  True  False
+4.14.0-49.el7a.aarch64   arm64  auto           '2G-:512M' ''
+4.14.0-49.el7a.ppc64le   ppc64  auto           '2G-4G:384M,4G-16G:512M,16G-64G:1G,64G-128G:2G,128G-:4G' ''
+4.14.0-49.el7a.s390x     s390x  auto           '4G-:160M' ''
+4.18.0-80.el8.x86_64     x86_64 total_rounded  True  False
+4.18.0-80.el8.aarch64    arm64  total_rounded  True  False
+4.18.0-80.el8.ppc64le    ppc64  total_rounded  True  False
+4.18.0-80.el8.s390x      s390x  total_rounded  True  False
+4.18.0-80.el8.x86_64     x86_64 middle_limit   4<<30 None
+4.18.0-80.el8.x86_64     x86_64 plain_falls_up True  False
+4.18.0-80.el8.x86_64     x86_64 auto           '1G-64G:160M,64G-1T:256M,1T-:512M' ''
+4.18.0-80.el8.aarch64    arm64  auto           '2G-:512M' ''
+4.18.0-80.el8.ppc64le    ppc64  auto           '2G-4G:384M,4G-16G:512M,16G-64G:1G,64G-128G:2G,128G-:4G' ''
+4.18.0-80.el8.s390x      s390x  auto           '4G-64G:160M,64G-1T:256M,1T-:512M' ''
+5.10.0-8-arm64           arm64  after_numa     True  False
+5.10.0-8-arm64           arm64  cma_first      True  False
+5.10.0-8-arm64           arm64  sparse_first   True  False
+5.10.0-8-arm64           arm64  dma32          False True
+5.10.0-8-arm64           arm64  early_without_dma True False
+"""
+
+
+def value(text: str) -> object:
+    """Return what a row means: a literal, or a shifted number."""
+    if "<<" not in text:
+        return ast.literal_eval(text)
+    number, _, places = text.removesuffix("-1").strip("()").partition("<<")
+    return (int(number) << int(places)) - text.endswith("-1")
+
+
+def field(release: str, arch: str, name: str) -> object:
+    """Return a field of a kernel's reservation."""
+    return getattr(select_behaviours(arch, Release(release)).reservation, name)
+
+
+@pytest.mark.parametrize("row", [line.split() for line in FROM.strip().splitlines()], ids="-".join)
+def test_a_release_of_rhel_brings_its_change(row: list[str]) -> None:
+    """Its first kernel has it; one build earlier has not."""
+    named, arches, name, before, since = row
+    version, build, mark = KERNELS[named]
+    for arch in arches.split("|"):
+        assert field(f"{version}{build}{mark}.{arch}", arch, name) == value(since)
+        assert field(f"{version}{build - 1}{mark.partition('_')[0]}.{arch}", arch, name) == value(before)
+
+
+@pytest.mark.parametrize("row", [line.split() for line in ALWAYS.strip().splitlines()], ids="-".join)
+def test_what_all_builds_of_a_distribution_have(row: list[str]) -> None:
+    """Mainline of the same version, which has no build, does otherwise."""
+    release, arch, name, here, mainline = row
+    assert field(release, arch, name) == value(here)
+    assert field(release.partition("-")[0], arch, name) == value(mainline)
