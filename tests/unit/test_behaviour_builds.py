@@ -11,6 +11,7 @@ import ast
 import pytest
 
 from kexeckit.kernel.behaviour.behaviours import select_behaviours
+from kexeckit.kernel.behaviour.catalogue import RECORDS
 from kexeckit.machine.version import Release
 
 # First kernel of a release: what stands before the build, the build, the mark.
@@ -29,6 +30,14 @@ KERNELS = {
     "9.3": ("5.14.0-", 362, ".el9_3"),
     "9.4": ("5.14.0-", 427, ".el9_4"),
     "9.6": ("5.14.0-", 570, ".el9_6"),
+}
+# Builds of RHEL's releases that were read: of the first kernel of each, and of 7.x and 8.x betas.
+READ = {
+    ".el6": {642},
+    ".el7": {514, 1127, 1160},
+    ".el7a": {49},
+    ".el8": {80, 147, 240, 305, 348, 372, 394, 425, 477, 513, 553},
+    ".el9": {70, 162, 284, 362, 427, 503, 570},
 }
 FROM = """
 7.3  x86_64       after_numa            False             True
@@ -141,3 +150,11 @@ def test_what_all_builds_of_a_distribution_have() -> None:
         release, arch, name, here, mainline = line.split()
         assert field(release, arch, name) == value(here), line
         assert field(release.partition("-")[0], arch, name) == value(mainline), line
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_builds_that_were_read_are_those_of_releases(record: str) -> None:
+    """In order, each once; a build that Red Hat did not release was not read."""
+    for vendor in RECORDS[record].vendors:
+        assert list(vendor.read_in) == sorted(set(vendor.read_in)), vendor
+        assert vendor.mark not in READ or set(vendor.read_in) <= READ[vendor.mark], vendor

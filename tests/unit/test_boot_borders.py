@@ -182,6 +182,16 @@ def test_kernelcore_mirror_without_mirrored_memory() -> None:
     assert not any(said in reason.text for reason in mirrored("6.6", 4 * GIB).reasons)
 
 
+@pytest.mark.parametrize(("version", "start"), [("6.10", None), ("6.11", 4 * GIB)])
+def test_memory_that_begins_within_the_last_page_below_4_gib(version: str, start: int | None) -> None:
+    """Its base is rounded up to a page from 6.11 on; before, it lay below 4 GiB and was left out."""
+    regions = (Region(MemRange(MIB, 3 * GIB), 0, mirror=True), Region(MemRange(4 * GIB - 4095, 5 * GIB), 0))
+    machine = ZoneMachine(ArchFacts("x86_64", MIB, 5 * GIB, 5 * GIB), regions)
+    behaviour = zone_behaviour_of(parse_kernel_version(version))
+    found = predict_zones(machine, parse_zone_parameters("kernelcore=mirror"), behaviour)
+    assert [n.movable_start for n in found.nodes] == [start]
+
+
 def memblock(*spans: tuple[int, int]) -> Memblock:
     """Return RAM with the first MiB reserved."""
     return Memblock(tuple(Region(MemRange(s, e)) for s, e in spans), RangeSet((MemRange(0, MIB),)))
@@ -201,7 +211,7 @@ def test_a_table_of_1_gib_entries_is_for_512_gib(end: int, buffer: int, pages: i
 
 def test_memory_that_ends_where_a_step_begins() -> None:
     """A hole behind it is nothing to map: five tables, one for each GiB, one above and one below."""
-    memory = memblock((0x1000, 0x9F000), (MIB, GIB), (GIB + 128 * MIB, 3 * GIB))
+    memory = memblock((0x1000, 0x9F000), (MIB, 2560 * MIB), (2688 * MIB, 3 * GIB))
     for buffer, pages in ((5, 0), (4, 1)):
         how = DirectMap(gigabyte=False, five_levels=False, buffer=buffer)
         assert direct_map_pages(memory, how, None).size == pages * PAGE_SIZE

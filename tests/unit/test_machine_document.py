@@ -1,7 +1,10 @@
-"""A machine as a JSON document: what is written, and what is refused."""
+"""A machine as a JSON document: what is written, and what is refused.
+
+About kexeckit.machine.decode, kexeckit.machine.encode, kexeckit.machine.shape, kexeckit.machine.value.
+"""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -223,3 +226,11 @@ def test_what_does_not_belong_is_shown_short() -> None:
         assert f"value: '{'x' * 50}" in said
         assert end in said
         assert len(said.partition("value: ")[2].partition(" does")[0]) == 60
+
+
+def test_a_pointer_that_is_left_out_is_none() -> None:
+    """0 stands for no table."""
+    found = from_document({**BARE, "handover": {"efi": fact({})}}, "m.json")
+    assert found.handover
+    assert found.handover.efi
+    assert set(asdict(found.handover.efi.value).values()) == {0}

@@ -1,4 +1,8 @@
-"""What single files of a root show: 1 GiB pages, mirrored memory, the kernel's own mapping, EFI's pointers."""
+"""What single files of a root show: 1 GiB pages, mirrored memory, the kernel's own mapping, EFI's pointers.
+
+About kexeckit.machine.sources.files, kexeckit.machine.sources.handover, kexeckit.machine.sources.iomem,
+kexeckit.machine.sources.log, kexeckit.machine.sources.described.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,11 +10,14 @@ from pathlib import Path
 import pytest
 
 from fakes import FakeMachine, build_boot_params, build_kcore
+from kexeckit.formats.efi_memory_map import EFI_MEMORY_MORE_RELIABLE
+from kexeckit.formats.sysfs_crash import EfiDescriptor, format_efi_map
 from kexeckit.machine.fact import How
 from kexeckit.machine.value import Machine
 from kexeckit.system.machine import read_machine
 from kexeckit.system.sysroot import open_sysroot
 from machines import read_text
+from zone_logs import EFI, MIRROR_LINE, x86_log
 
 RUNTIME = {
     "type": b"0x6",
@@ -65,6 +72,16 @@ def test_whether_all_mirrored_memory_is_shown(tmp_path: Path) -> None:
     assert (plain.mirrored, plain.mirror_whole) == (None, None)
 
 
+@pytest.mark.parametrize(("attribute", "size"), [(EFI_MEMORY_MORE_RELIABLE, 4 * 4096), (0, None)])
+def test_a_whole_map_of_efi_shows_all_mirrored_memory(tmp_path: Path, attribute: int, size: int | None) -> None:
+    """And tells that there is none; what the runtime map shows of it is a part then."""
+    whole = format_efi_map((EfiDescriptor(7, 0x100000, 0, 4, attribute),), 48)
+    found = machine(tmp_path, {"/efi_memmap": whole, **runtime(PLAIN)}).efi
+    assert found.mirror_whole
+    assert found.mirror_whole.value
+    assert (found.mirrored.value.size if found.mirrored else None) == size
+
+
 def test_what_kcore_does_not_place_is_not_looked_at(tmp_path: Path) -> None:
     """An entry without a physical address (vmalloc), without bytes, or of another type is no part of the mapping."""
     plain = machine(tmp_path / "a", {}).handover
@@ -114,3 +131,27 @@ def test_names_in_a_listing_tell_the_architecture(text: str, arch: str) -> None:
     """x86's own devices and ROMs; arm64 alone lists what is reserved inside of RAM."""
     found = read_text(text, "iomem").kernel.arch
     assert (found.value if found else "") == arch
+
+
+def test_a_log_tells_of_mirrored_memory_if_it_begins_at_the_beginning() -> None:
+    """efi_find_mirror() prints a line where there is any; a log that lost its beginning may have lost the line."""
+    whole = read_text(x86_log()).efi.mirror_whole
+    assert whole
+    assert whole.value
+    said = read_text(x86_log("", MIRROR_LINE)).efi.mirror_whole
+    assert said
+    assert not said.value
+    cut = "".join(x86_log().splitlines(keepends=True)[6:])
+    assert read_text(cut).efi.mirror_whole is None
+    shown = read_text(x86_log("", EFI, MIRROR_LINE)).efi.mirror_whole
+    assert shown
+    assert shown.value
+
+
+@pytest.mark.parametrize(("levels", "flags"), [("", {"lm", "pdpe1gb"}), ("levels = 5\n", {"lm", "pdpe1gb", "la57"})])
+def test_flags_of_a_description(levels: str, flags: set[str]) -> None:
+    """As they are written; five levels of page tables are a flag, too."""
+    text = f'arch = "amd64"\n{levels}flags = ["lm", "pdpe1gb"]\n[[nodes]]\nid = 0\nmemory = [["1M", "3G"]]\n'
+    found = read_text(text, "m.toml").cpus.flags
+    assert found
+    assert found.value == flags
