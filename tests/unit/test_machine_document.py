@@ -1,7 +1,10 @@
-"""A machine as a JSON document: what is written, and what is refused."""
+"""A machine as a JSON document: what is written, and what is refused.
+
+About kexeckit.machine.decode, kexeckit.machine.encode, kexeckit.machine.shape, kexeckit.machine.value.
+"""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -11,7 +14,7 @@ from kexeckit.formats.bootlog.memory import TableEntry
 from kexeckit.formats.bootlog.zones import PrintedZone
 from kexeckit.formats.kind_of_text import looks_like_document
 from kexeckit.machine.document import SCHEMA, from_document, parse_document, to_document
-from kexeckit.machine.fact import Fact, How
+from kexeckit.machine.fact import Fact, How, Problem
 from kexeckit.machine.value import CpuFacts, KernelFacts, Machine, MemoryFacts, ObservedFacts
 from kexeckit.memory.kind import RAM, MemoryKind, kind_from_e820
 from kexeckit.memory.range import MemRange
@@ -198,3 +201,36 @@ def test_a_machine_with_an_unusual_source_is_itself() -> None:
     """Stray bytes of a file's name survive."""
     machine = replace(Machine("s", "log"), source="a\udcffb")
     assert parse_document(json.dumps(to_document(machine)), "m.json") == machine
+
+
+@pytest.mark.parametrize("size", [4096, 16384, 65536])
+def test_pages_of_all_sizes_that_kernels_have(size: int) -> None:
+    """From 4 KiB to 64 KiB, both included."""
+    found = from_document({**BARE, "kernel": {"page_size": fact(size)}}, "m.json")
+    assert found.kernel.page_size == Fact(size, "s")
+    for wrong in (2048, 131072, 4096 + 16384):
+        assert f"a page of {wrong} bytes" in refusal({**BARE, "kernel": {"page_size": fact(wrong)}})
+
+
+def test_a_problem_of_a_known_kind_is_read() -> None:
+    """A document that was written of a damaged source says what is damaged."""
+    for kind in ("input", "masked", "permission", "io", "absent"):
+        found = from_document({**BARE, "problems": [{"about": "efi", "text": "t", "kind": kind}]}, "m.json")
+        assert found.problems == (Problem("efi", "t", kind),)
+
+
+def test_what_does_not_belong_is_shown_short() -> None:
+    """60 characters, quotes included; of more, the first 57 and three dots."""
+    for length, end in ((58, "x' does"), (59, "x... does")):
+        said = refusal({**BARE, "cpus": {"most": fact("x" * length)}})
+        assert f"value: '{'x' * 50}" in said
+        assert end in said
+        assert len(said.partition("value: ")[2].partition(" does")[0]) == 60
+
+
+def test_a_pointer_that_is_left_out_is_none() -> None:
+    """0 stands for no table."""
+    found = from_document({**BARE, "handover": {"efi": fact({})}}, "m.json")
+    assert found.handover
+    assert found.handover.efi
+    assert set(asdict(found.handover.efi.value).values()) == {0}
