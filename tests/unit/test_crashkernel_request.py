@@ -182,6 +182,12 @@ def test_total_is_rounded_to_128_mib(version: str, size: int) -> None:
     assert asked("crashkernel=2G-4G:64M,4G-:128M", version, ram=4 * GIB - 5 * MIB).size == size
 
 
+@pytest.mark.parametrize(("total", "size"), [(1920 * MIB, 0), (1920 * MIB + 1, 64 * MIB)])
+def test_total_is_rounded_to_no_more_than_that(total: int, size: int) -> None:
+    """15 and 16 times 128 MiB: what is a byte more counts as 2 GiB."""
+    assert evaluate("crashkernel=2G-:64M", total, crash_rules("x86_64", parse_kernel_version("6.12"))).size == size
+
+
 def test_size_of_all_ram_is_refused_silently() -> None:
     """From 6.12 on; earlier kernels try and fail."""
     assert asked("crashkernel=8T").outcome == "refused"

@@ -155,3 +155,15 @@ def test_flags_of_a_description(levels: str, flags: set[str]) -> None:
     found = read_text(text, "m.toml").cpus.flags
     assert found
     assert found.value == flags
+
+
+@pytest.mark.parametrize(
+    ("rows", "distances"),
+    [(("10 21\n", "21 10\n"), ((10, 21), (21, 10))), (("10 21\n", "10 junk 21\n"), None), (("10 21\n", " \n"), None)],
+)
+def test_distances_of_nodes(tmp_path: Path, rows: tuple[str, str], distances: tuple[tuple[int, ...], ...]) -> None:
+    """A row that is damaged is a problem, never shorter."""
+    files = {f"/sys/devices/system/node/node{n}/distance": row.encode() for n, row in enumerate(rows)}
+    found = machine(tmp_path, files)
+    assert (found.nodes.distances.value if found.nodes.distances else None) == distances
+    assert (found.problem("nodes.distances") is None) == (distances is not None)

@@ -292,9 +292,12 @@ class FileReader:
         return Srat(tuple(MemoryAffinity(nid, span) for nid, span in spans if span), tuple(nids))
 
     def _distances(self) -> Fact[tuple[tuple[int, ...], ...]] | None:
-        rows = [self.files.text(f"{NODES}/node{n}/distance") for n in self.files.numbered(NODES, "node")]
-        found = tuple(tuple(int(d) for d in row.split() if d.isdecimal()) for row in rows if row)
-        return Fact(found, self.files.label(NODES)) if found and all(found) else None
+        names = [f"{NODES}/node{n}/distance" for n in self.files.numbered(NODES, "node")]
+        rows = [(name, row) for name in names if (row := self.files.text(name))]
+        if not rows:
+            return None
+        label = self.files.label(NODES)
+        return self.made("nodes.distances", label, lambda: tuple(_distances(r, self.files.label(n)) for n, r in rows))
 
     def _efi(self, params: "Fact[BootParams] | None", runtime: "Fact[tuple[EfiDescriptor, ...]] | None") -> EfiFacts:
         found = self.of_file("efi.map", EFI_MEMMAP, _efi_memory_map)
@@ -371,6 +374,13 @@ def _parse_zoneinfo(text: str, source: str) -> "tuple[ZoneInfo, ...]":
     from kexeckit.formats.zoneinfo import parse_zoneinfo
 
     return parse_zoneinfo(text, source)
+
+
+def _distances(row: str, source: str) -> tuple[int, ...]:
+    words = row.split()
+    if not words or not all(w.isascii() and w.isdecimal() for w in words):
+        raise InputError(source, f"unusable text {row.strip()!r}", expected="distances, such as 10 21")
+    return tuple(map(int, words))
 
 
 def _parse_config(text: str, source: str) -> "KernelConfig":
