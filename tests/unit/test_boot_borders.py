@@ -6,11 +6,15 @@ kexeckit.kernel.boot.direct_map, kexeckit.kernel.boot.affinities, kexeckit.kerne
 
 import pytest
 
+import bootlogs
 from kexeckit.kernel.behaviour.nodes import NodeRules
+from kexeckit.kernel.behaviour.of_machine import behaviours_of
 from kexeckit.kernel.behaviour.zones import zone_behaviour_of
 from kexeckit.kernel.boot.affinities import affinities_at_boot
 from kexeckit.kernel.boot.direct_map import DirectMap, direct_map_pages
 from kexeckit.kernel.boot.memblock import Memblock, Region
+from kexeckit.kernel.boot.memory import memory_at_boot
+from kexeckit.kernel.reservation.predict import predict_reservation
 from kexeckit.kernel.zones.from_machine import ZoneQuestion, zone_question
 from kexeckit.kernel.zones.limits import ArchFacts, zone_limits
 from kexeckit.kernel.zones.machine import ZoneMachine
@@ -19,6 +23,7 @@ from kexeckit.kernel.zones.parameters import parse_zone_parameters
 from kexeckit.kernel.zones.predict import ZonePrediction, predict_zones
 from kexeckit.machine.fact import Fact
 from kexeckit.machine.merge import merge, stated
+from kexeckit.machine.sources.described import machine_from_words
 from kexeckit.machine.value import KernelFacts, Machine
 from kexeckit.machine.version import parse_kernel_version
 from kexeckit.memory.pages import PageIntervals
@@ -26,6 +31,7 @@ from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import EMPTY, RangeSet
 from kexeckit.memory.units import PAGE_SIZE
 from machines import read_text
+from readings import facts_of_log
 from zone_logs import NODES, ZONES, x86_log
 
 MIB, GIB = 1 << 20, 1 << 30
@@ -227,3 +233,37 @@ def test_how_far_levels_reach() -> None:
     assert direct_map_pages(large, five, None)
     assert direct_map_pages(large, plain, None) == EMPTY
     assert direct_map_pages(whole((1 << 52) + GIB), five, None) == EMPTY
+
+
+def memory_with(machine: Machine, cmdline: str) -> RangeSet:
+    """Return what is memory under a command line."""
+    return memory_at_boot(machine, cmdline, behaviours_of(machine).zones).memory
+
+
+def test_mem_leaves_the_initrd_of_arm64() -> None:
+    """It is added back where the limit cuts it off: arch/arm64/mm/init.c, arm64_memblock_init()."""
+    text = 'arch="arm64"\nkernel="6.12"\n{}[[nodes]]\nid=0\nmemory=[["1G","4G"]]\n'
+    cut = MemRange(GIB, 2 * GIB)
+    initrd = MemRange(3 * GIB, 3100 * MIB)
+    assert list(memory_with(read_text(text.format(""), "m.toml"), "mem=1G")) == [cut]
+    there = read_text(text.format('initrd=["3G","3100M"]\n'), "m.toml")
+    assert list(memory_with(there, "mem=1G")) == [cut, initrd]
+    assert list(memory_with(there, "mem=0")) == [MemRange(GIB, 4 * GIB)]
+
+
+@pytest.mark.parametrize(("page", "end"), [("4K", GIB + 4096), ("64K", GIB)])
+def test_mem_is_cut_to_the_kernels_pages(page: str, end: int) -> None:
+    """arch/arm64/mm/init.c, early_mem(): the limit is rounded down to PAGE_SIZE, whatever that is."""
+    machine = machine_from_words(f"arm64 ram:4G page:{page} kernel:6.12", "words")
+    found = memory_with(machine, f"mem={GIB + 4096}")
+    assert found.size == end
+
+
+@pytest.mark.parametrize(("reach", "size"), [("0x100000", 64), ("0x1000000", 128)])
+def test_memory_that_a_build_cannot_reach_counts_for_no_rule(reach: str, size: int) -> None:
+    """i386 without PAE sees 3 GiB of 8: arch/x86/kernel/e820.c, e820__memblock_setup(), 32-bit addresses."""
+    nodes = ((0, 0x1000, 0x9F000), (0, MIB, 0xBFFE0000))
+    text = bootlogs.x86_log(bootlogs.pc_table(5 * GIB), version="6.12.0", cmdline="nokaslr", nodes=nodes)
+    text = text.replace("max_arch_pfn = 0x400000000", f"max_arch_pfn = {reach}")
+    found = predict_reservation(facts_of_log(text, ("crashkernel=2G-5G:64M,5G-:128M",), "i386"))
+    assert [r.size for r in found.regions] == [size * MIB]

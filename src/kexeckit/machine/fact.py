@@ -52,6 +52,11 @@ class Fact(Generic[T]):
         return self.source if self.line is None else f"{self.source}:{self.line}"
 
 
+def yes(fact: Fact[bool] | None) -> bool:
+    """Say whether a fact is shown, and true."""
+    return fact is not None and fact.value
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """A part of a source that is there and cannot be used.

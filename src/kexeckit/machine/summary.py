@@ -1,5 +1,6 @@
 """A machine in one line: source, architecture, release, RAM, nodes."""
 
+from kexeckit.machine.fact import yes
 from kexeckit.machine.value import Machine, MemoryFacts, NodeFacts
 from kexeckit.memory.kind import RAM
 from kexeckit.memory.range import MemRange
@@ -33,6 +34,6 @@ def _ram(memory: MemoryFacts) -> int | None:
 
 def _nodes(nodes: NodeFacts, memory: MemoryFacts) -> int | None:
     known = nodes.srat or nodes.blocks
-    if known and not (nodes.refused and nodes.refused.value):
+    if known and not yes(nodes.refused):
         return len(known.value.nodes)
     return len({r.node for r in memory.ranges.value}) if memory.ranges else None

@@ -21,7 +21,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from kexeckit.frozen import dataclass
-from kexeckit.machine.fact import Fact, Problem
+from kexeckit.machine.fact import Fact, Problem, yes
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.resource import ResourceTree
@@ -367,7 +367,7 @@ class Machine:
 def memory_affinities(nodes: NodeFacts) -> "tuple[MemoryAffinity, ...]":
     """Return the affinities that the best source shows; empty where the kernel refuses them or none shows any."""
     found = nodes.srat or nodes.blocks
-    return found.value.memory if found and not (nodes.refused and nodes.refused.value) else ()
+    return found.value.memory if found and not yes(nodes.refused) else ()
 
 
 def sources_of(machine: Machine) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ memblock_trim_memory().
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 from kexeckit.formats.cmdline import Word, split_words
@@ -203,6 +204,33 @@ def ram(table: Table) -> list[MemRange]:
             joined.append([start, end])
     whole = (clip(-(-start // PAGE_SIZE) * PAGE_SIZE, end // PAGE_SIZE * PAGE_SIZE) for start, end in joined)
     return [r for r in whole if r]
+
+
+def table_at_boot(table: Table, cmdline: str, reserved: Iterable[MemRange] = ()) -> EditedTable:
+    """Return the firmware's table as it is when memblock is made of it.
+
+    Args:
+        table: The firmware's entries in their own order.
+        cmdline: The whole command line.
+        reserved: RAM that the kernel makes reserved besides: what no MTRR makes cacheable, what the GART takes.
+    """
+    edited = with_parameters(sanitized(table), cmdline)
+    after = bios_trimmed(edited.table)
+    for span in reserved:
+        after = sanitized(range_updated(after, span.start, span.size, E820_RAM, E820_RESERVED))
+    return replace(edited, table=after)
+
+
+def ram_within(table: Table, reach: int | None) -> list[MemRange]:
+    """Return memblock.memory that a table makes, lowest first.
+
+    Args:
+        table: As `table_at_boot` returns it.
+        reach: Address after the highest one that this build can use (max_arch_pfn), in bytes: 4 GiB for i386 without
+            PAE; None for no limit.
+    """
+    spans = (clip(r.start, min(r.end, reach or r.end)) for r in ram(table))
+    return [r for r in spans if r]
 
 
 def memory_map(table: Table) -> MemoryMap:

@@ -8,18 +8,20 @@ arm64_memblock_init().
 """
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from kexeckit.formats.cmdline import values
 from kexeckit.formats.memparse import parse_memory
 from kexeckit.frozen import dataclass
-from kexeckit.kernel.behaviour.zones import ZoneBehaviour
 from kexeckit.kernel.boot.e820 import E820_RAM, E820Entry, Table, early_words, make_table
-from kexeckit.kernel.boot.x86_memory import x86_memory
 from kexeckit.machine.arch import X86
 from kexeckit.machine.value import Machine
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import EMPTY, RangeSet
 from kexeckit.memory.units import PAGE_SIZE, align_down
+
+if TYPE_CHECKING:
+    from kexeckit.kernel.behaviour.zones import ZoneBehaviour
 
 _RAM_FOR_TABLE = "no source shows the firmware's map: RAM stands for it, as far as the booted kernel saw it"
 
@@ -43,7 +45,7 @@ class BootMemory:
     assumed: tuple[str, ...] = ()
 
 
-def memory_at_boot(machine: Machine, cmdline: str, behaviour: ZoneBehaviour) -> BootMemory:
+def memory_at_boot(machine: Machine, cmdline: str, behaviour: "ZoneBehaviour") -> BootMemory:
     """Return what is memory under a command line.
 
     Args:
@@ -52,25 +54,32 @@ def memory_at_boot(machine: Machine, cmdline: str, behaviour: ZoneBehaviour) -> 
         behaviour: What the kernel does.
     """
     same = _same_words(machine, cmdline)
-    table = firmware_table(machine)
+    table = firmware_table(machine) if machine.arch in X86 else ()
     if table:
         return _of_table(machine, table, cmdline, behaviour, same=same)
     known = known_memory(machine)
     if not known or same:
         return BootMemory(known, _end(known), notes=_shown_notes(machine))
     if machine.arch in X86:
+        from kexeckit.kernel.boot.x86_memory import x86_memory
+
         found = x86_memory(tuple(E820Entry(r.start, r.end, E820_RAM) for r in known), cmdline, behaviour)
         return BootMemory(found.memory, found.top, found.problem, (), (_RAM_FOR_TABLE,))
-    kept = limited(known, cmdline, PAGE_SIZE) if machine.arch == "arm64" else known
+    page = machine.kernel.page_size.value if machine.kernel.page_size else PAGE_SIZE
+    kept = limited(known, cmdline, page, _added_back(machine)) if machine.arch == "arm64" else known
     return BootMemory(kept, _end(kept), notes=_shown_notes(machine))
 
 
 def firmware_table(machine: Machine) -> Table:
     """Return the firmware's e820 table, or an empty one."""
     found = machine.memory.firmware
-    if not found or machine.arch not in X86:
-        return ()
-    return make_table((e.start, e.end, e.kind.e820) for e in found.value)
+    return make_table((e.start, e.end, e.kind.e820) for e in found.value) if found else ()
+
+
+def given_up(machine: Machine) -> tuple[MemRange, ...]:
+    """Return the RAM that the kernel made reserved before memblock was set up, as the source shows it."""
+    found = machine.memory.changes
+    return tuple(c.range for c in found.value) if found else ()
 
 
 def known_memory(machine: Machine) -> RangeSet:
@@ -108,10 +117,11 @@ def limited(memory: RangeSet, cmdline: str, page: int, back: Iterable[MemRange] 
     return RangeSet(kept) & memory
 
 
-def _of_table(machine: Machine, table: Table, cmdline: str, behaviour: ZoneBehaviour, *, same: bool) -> BootMemory:
-    gone = [c.range for c in machine.memory.changes.value] if machine.memory.changes else []
+def _of_table(machine: Machine, table: Table, cmdline: str, behaviour: "ZoneBehaviour", *, same: bool) -> BootMemory:
+    from kexeckit.kernel.boot.x86_memory import x86_memory
+
     reach = machine.kernel.reach.value if machine.kernel.reach else None
-    found = x86_memory(table, cmdline, behaviour, gone, reach)
+    found = x86_memory(table, cmdline, behaviour, given_up(machine), reach)
     memory = found.memory
     notes: tuple[str, ...] = ()
     if same and machine.memory.ranges:
@@ -119,6 +129,14 @@ def _of_table(machine: Machine, table: Table, cmdline: str, behaviour: ZoneBehav
         if memory != found.memory:
             notes = ("the printed node ranges differ from what the firmware map gives; the printed ones are used",)
     return BootMemory(memory, found.top, found.problem, notes)
+
+
+def _added_back(machine: Machine) -> list[MemRange]:
+    # The kernel image and the initrd, which mem= does not take away.
+    found, tree = machine.boot.initrd, machine.memory.resources
+    parts = [r.range for r in tree.value.named("Kernel code", "Kernel data")] if tree else []
+    image = [MemRange(min(r.start for r in parts), max(r.end for r in parts))] if parts else []
+    return [*image, found.value] if found and found.value else image
 
 
 def _same_words(machine: Machine, cmdline: str) -> bool:

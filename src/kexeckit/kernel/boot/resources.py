@@ -13,16 +13,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from kexeckit.errors import InputError, UnavailableError
-from kexeckit.kernel.boot.e820 import (
-    E820_RAM,
-    bios_trimmed,
-    early_words,
-    make_table,
-    memory_map,
-    range_updated,
-    sanitized,
-    with_parameters,
-)
+from kexeckit.kernel.boot.e820 import early_words, memory_map, table_at_boot
+from kexeckit.kernel.boot.memory import firmware_table, given_up
 from kexeckit.machine.value import Machine
 from kexeckit.memory.range import MemRange, clip
 from kexeckit.memory.rangeset import RangeSet
@@ -70,17 +62,12 @@ def _derived(machine: Machine) -> tuple[list[Resource], str]:
 
 
 def _of_firmware(machine: Machine) -> list[Resource]:
-    firmware, changes = machine.memory.firmware, machine.memory.changes
-    assert firmware
-    table = sanitized(make_table((e.start, e.end, e.kind.e820) for e in firmware.value))
-    table = bios_trimmed(with_parameters(table, machine.cmdline).table)
-    for change in changes.value if changes else ():
-        if change.new:
-            table = sanitized(range_updated(table, change.range.start, change.range.size, E820_RAM, change.new.e820))
+    edited = table_at_boot(firmware_table(machine), machine.cmdline, given_up(machine))
     try:
-        return [Resource(e.range, e.kind.label) for e in memory_map(table)]
+        return [Resource(e.range, e.kind.label) for e in memory_map(edited.table)]
     except ValueError as error:
-        raise InputError(firmware.source, f"the firmware's table: {error}") from error
+        assert machine.memory.firmware
+        raise InputError(machine.memory.firmware.source, f"the firmware's table: {error}") from error
 
 
 def _as_ram(ranges: Iterable[MemRange]) -> list[Resource]:

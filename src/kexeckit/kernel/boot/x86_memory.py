@@ -8,25 +8,24 @@ e820__memblock_setup(); arch/x86/kernel/cpu/mtrr/cleanup.c, mtrr_trim_uncached_m
 """
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from kexeckit.frozen import dataclass
-from kexeckit.kernel.behaviour.zones import ZoneBehaviour
 from kexeckit.kernel.boot.e820 import (
     E820_ACPI,
     E820_RAM,
-    E820_RESERVED,
     Table,
-    bios_trimmed,
-    ram,
-    range_updated,
-    sanitized,
-    with_parameters,
+    ram_within,
+    table_at_boot,
 )
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.units import KIB, PAGE_SIZE, align_down
 
-_LOW_RESERVE = 64 * KIB
+if TYPE_CHECKING:
+    from kexeckit.kernel.behaviour.zones import ZoneBehaviour
+
+_LOW_RESERVE = MemRange(0, 64 * KIB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class X86Memory:
 def x86_memory(
     table: Table,
     cmdline: str,
-    behaviour: ZoneBehaviour,
+    behaviour: "ZoneBehaviour",
     uncached: Iterable[MemRange] = (),
     reach: int | None = None,
 ) -> X86Memory:
@@ -58,17 +57,11 @@ def x86_memory(
         cmdline: The whole command line.
         behaviour: What the kernel does.
         uncached: RAM that the kernel gives up because no MTRR makes it cacheable.
-        reach: Address after the highest one that this build can use (max_arch_pfn), in bytes: 4 GiB for i386 without
-            PAE; None for no limit.
+        reach: As `ram_within` takes it.
     """
     limit = reach or 1 << 64
-    edited = with_parameters(sanitized(table), cmdline)
-    after = bios_trimmed(edited.table)
-    if not behaviour.low_64k_is_ram:
-        after = sanitized(range_updated(after, 0, _LOW_RESERVE, E820_RAM, E820_RESERVED))
-    for gone in uncached:
-        after = sanitized(range_updated(after, gone.start, gone.size, E820_RAM, E820_RESERVED))
+    edited = table_at_boot(table, cmdline, (*(() if behaviour.low_64k_is_ram else (_LOW_RESERVE,)), *uncached))
+    after = edited.table
     counted = (E820_RAM, E820_ACPI) if behaviour.acpi_counts_as_top else (E820_RAM,)
     top = max((e.end for e in after if e.type in counted and e.end > e.start and e.start < limit), default=0)
-    memory = RangeSet(ram(after)) & RangeSet((MemRange(0, limit),))
-    return X86Memory(memory, align_down(min(top, limit), PAGE_SIZE), edited.problem)
+    return X86Memory(RangeSet(ram_within(after, reach)), align_down(min(top, limit), PAGE_SIZE), edited.problem)

@@ -27,6 +27,7 @@ from kexeckit.kernel.page_tables.cost import (
 )
 from kexeckit.kernel.page_tables.geometry import TableFormat
 from kexeckit.kernel.page_tables.rule import kernel_rule
+from kexeckit.machine.fact import yes
 from kexeckit.machine.value import Machine
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
@@ -108,7 +109,7 @@ def mapping_question(
     huge = machine.kernel.gbpages
     use = gbpages if gbpages is not None else huge.value if huge else None
     efi = _efi_tables(machine)
-    unknown = bool(machine.boot.efi and machine.boot.efi.value and not efi)
+    unknown = yes(machine.boot.efi) and not efi
     return MappingQuestion(
         arch,
         resources,
@@ -224,7 +225,7 @@ def _arm64_pages(machine: Machine) -> tuple[str, ...]:
 
 def _efi_tables(machine: Machine) -> EfiTables | None:
     # None where the source does not show them, or there is no EFI.
-    if not (machine.boot.efi and machine.boot.efi.value):
+    if not yes(machine.boot.efi):
         return None
     for problem in machine.problems:
         if problem.about in ("handover.efi", "handover.boot_params") and problem.kind != "permission":

@@ -15,30 +15,20 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from kexeckit.formats.cmdline import has_word, values
-from kexeckit.formats.memparse import parse_memory
 from kexeckit.frozen import dataclass
 from kexeckit.kernel.boot.direct_map import direct_map_pages, shortened
-from kexeckit.kernel.boot.e820 import (
-    E820_RAM,
-    E820_RESERVED,
-    ParameterStep,
-    Table,
-    bios_trimmed,
-    ram,
-    range_updated,
-    sanitized,
-    with_parameters,
-)
+from kexeckit.kernel.boot.e820 import ParameterStep, ram_within, table_at_boot
 from kexeckit.kernel.boot.held import PLACED, Held
 from kexeckit.kernel.boot.memblock import Memblock, Region, marked, regions_of
+from kexeckit.kernel.boot.memory import limited
 from kexeckit.kernel.boot.nodes import memblock_with_nodes, merged_regions
 from kexeckit.kernel.boot.sections import with_struct_pages
 from kexeckit.kernel.reservation.cma import with_cma
 from kexeckit.kernel.reservation.facts import ReservationInput
 from kexeckit.machine.taken import Taker
-from kexeckit.memory.range import MemRange, clip
+from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import EMPTY, RangeSet
-from kexeckit.memory.units import MIB, PAGE_SIZE, align_down, align_up
+from kexeckit.memory.units import MIB, PAGE_SIZE, align_up
 
 _LOW_MEGABYTE = MemRange(0, MIB)
 _X86 = ("x86_64", "i386")
@@ -130,34 +120,18 @@ def _memory(facts: ReservationInput, cmdline: str) -> tuple[list[MemRange], tupl
     if not facts.table:
         spans = [r.range for r in facts.regions]
         return (_limited(spans, cmdline, facts) if facts.rules.arch == "arm64" else spans), (), ""
-    edited = with_parameters(sanitized(facts.table), cmdline)
-    table = _changed(bios_trimmed(edited.table), facts.changes)
-    return ram(table), edited.steps, edited.problem
-
-
-def _changed(table: Table, changes: Iterable[tuple[int, int]]) -> Table:
-    before = table
-    for start, end in changes:
-        table = range_updated(table, start, end - start, E820_RAM, E820_RESERVED)
-    return sanitized(table) if table is not before else table
+    edited = table_at_boot(facts.table, cmdline, facts.changes)
+    return ram_within(edited.table, facts.reach), edited.steps, edited.problem
 
 
 def _limited(spans: list[MemRange], cmdline: str, facts: ReservationInput) -> list[MemRange]:
-    # arm64: mem=N keeps the first N bytes of memory, counted over all ranges; the last mem= counts. The kernel image
-    # and the initrd are added back where they are cut off. What the source shows was cut by its own mem= already.
+    # What the source shows was cut by its own mem= already.
     if values(cmdline, "mem") == values(facts.seen_cmdline, "mem"):
         return spans
-    sizes = [parse_memory(v)[0] for v in values(cmdline, "mem")]
-    left = align_down(sizes[-1], facts.rules.page) if sizes else 0
-    if not left:
-        return spans
-    out = [h.range for h in facts.held if h.by in (Taker.INITRD, Taker.KERNEL_IMAGE)]
-    for span in spans:
-        part = clip(span.start, min(span.end, span.start + left))
-        if part:
-            out.append(part)
-            left -= part.size
-    return list(RangeSet(out) & RangeSet(spans))
+    memory = RangeSet(spans)
+    back = (h.range for h in facts.held if h.by in (Taker.INITRD, Taker.KERNEL_IMAGE))
+    kept = limited(memory, cmdline, facts.rules.page, back)
+    return spans if kept is memory else list(kept)
 
 
 def _regions(facts: ReservationInput, spans: list[MemRange], reserved: RangeSet) -> tuple[Region, ...]:

@@ -70,7 +70,8 @@ class ReservationInput:
         cmdline_known: A source shows `seen_cmdline`.
         seen_cmdline: The command line of the boot that `held` was seen in.
         table: The firmware's e820 table, for x86; empty where memory is given as regions.
-        changes: Further changes to the table that the source shows, as (start, end): RAM that became reserved (MTRR).
+        changes: RAM of the table that the kernel makes reserved besides, as the source shows it (MTRR).
+        reach: Address after the highest one that this build can use, in bytes; None for no limit (x86).
         regions: memblock.memory where no table is given.
         affinities: Which addresses are on which node, and which of them may be unplugged.
         node_rules: What the kernel makes of them.
@@ -97,7 +98,8 @@ class ReservationInput:
     seen_cmdline: str
     cmdline_known: bool = True
     table: Table = ()
-    changes: tuple[tuple[int, int], ...] = ()
+    changes: tuple[MemRange, ...] = ()
+    reach: int | None = None
     regions: tuple[Region, ...] = ()
     affinities: tuple[MemoryAffinity, ...] = ()
     node_rules: NodeRules = field(default_factory=NodeRules)

@@ -13,16 +13,17 @@ from kexeckit.kernel.behaviour.of_machine import behaviours_of
 from kexeckit.kernel.behaviour.reservation import CrashRules, seen_in_source, with_pages
 from kexeckit.kernel.boot.affinities import affinities_at_boot, node_rules_of
 from kexeckit.kernel.boot.direct_map import DirectMap
-from kexeckit.kernel.boot.e820 import Table, make_table
+from kexeckit.kernel.boot.e820 import Table, ram, sanitized
 from kexeckit.kernel.boot.held import Held
 from kexeckit.kernel.boot.memblock import Region
+from kexeckit.kernel.boot.memory import firmware_table, given_up
 from kexeckit.kernel.reservation.early import early_memory
 from kexeckit.kernel.reservation.facts import ReservationInput
 from kexeckit.kernel.reservation.held import assumed_firmware, held_before, late_of
 from kexeckit.kernel.reservation.search import Limits
 from kexeckit.kernel.reservation.unshown import has_early_log, may_be_randomised, unshown
 from kexeckit.machine.arch import X86
-from kexeckit.machine.fact import Fact
+from kexeckit.machine.fact import yes
 from kexeckit.machine.taken import Taker
 from kexeckit.machine.value import Machine, sources_of
 from kexeckit.memory.range import MemRange
@@ -64,8 +65,8 @@ def reservation_input(
     held = list(held_before(machine, rules, regions, dma_limit, randomised=randomised))
     open_facts = unshown(machine, rules, cmdline, held)
     if open_facts.firmware and has_early_log(machine):
-        ram = [n.range for n in machine.memory.ranges.value] if machine.memory.ranges else []
-        held = sorted([*held, *assumed_firmware(held, ram)], key=lambda h: h.range)
+        printed = [n.range for n in machine.memory.ranges.value] if machine.memory.ranges else []
+        held = sorted([*held, *assumed_firmware(held, printed)], key=lambda h: h.range)
     known_nodes = any(h.by is Taker.NODE_DATA for h in held)
     sized = rules.after_numa and not known_nodes and (arch in X86 or has_early_log(machine))
     reserved = machine.memory.reserved
@@ -75,7 +76,8 @@ def reservation_input(
         seen_cmdline=seen if machine.kernel.cmdline or arch in X86 else cmdline,
         cmdline_known=machine.kernel.cmdline is not None,
         table=table,
-        changes=_changes(machine),
+        changes=given_up(machine),
+        reach=machine.kernel.reach.value if machine.kernel.reach else None,
         regions=regions,
         affinities=affinities_at_boot(machine, _ram(table, regions), cmdline, kernel.nodes) if arch in X86 else (),
         node_rules=node_rules_of(machine, kernel.nodes),
@@ -83,7 +85,7 @@ def reservation_input(
         held=tuple(held),
         late=late_of(held),
         node_data=_NODE_DATA if sized else 0,
-        limits=Limits(dma_limit, swiotlb_size(cmdline), _yes(machine.boot.encrypted)),
+        limits=Limits(dma_limit, swiotlb_size(cmdline), yes(machine.boot.encrypted)),
         unshown=replace(open_facts, early=open_facts.early and bool(regions)),
         end_of_boot=_end_of_boot(machine) if reserved and open_facts.early and regions else (),
         sources=sources_of(machine),
@@ -94,7 +96,7 @@ def reservation_input(
         dma_cma=_dma_cma(machine),
         direct_map=_direct_map(machine, rules, randomised=randomised),
         cma_per_node=_cma_per_node(machine, held),
-        xen_pv=_yes(machine.boot.xen_pv),
+        xen_pv=yes(machine.boot.xen_pv),
     )
     return _checked(facts, machine)
 
@@ -119,7 +121,7 @@ def _as_built(machine: Machine, kernel: Behaviours) -> CrashRules:
     # The rules of its version, as it was built; what the user states wins.
     page, wide = machine.kernel.page_size, machine.kernel.wide_addresses
     mine = dict.fromkeys(kernel.stated)
-    rules = with_pages(kernel.reservation, page.value if page else None, wide=_yes(wide), stated=mine)
+    rules = with_pages(kernel.reservation, page.value if page else None, wide=yes(wide), stated=mine)
     # arm64 without DMA zones knows the limit at once: arch/arm64/mm/init.c, arm64_memblock_init(), 5.10 to 6.3.
     if not rules.early_without_dma or not _without_dma_zones(machine):
         return rules
@@ -141,7 +143,7 @@ def _refuse_unknown_auto(machine: Machine, rules: CrashRules, cmdline: str) -> N
 def _memory(machine: Machine, rules: CrashRules) -> tuple[Table, tuple[Region, ...], list[str]]:
     # The firmware's table on x86, else memblock's regions, and what the user should know about either.
     if rules.arch in X86 and machine.memory.firmware:
-        return make_table((e.start, e.end, e.kind.e820) for e in machine.memory.firmware.value), (), []
+        return firmware_table(machine), (), []
     damaged = machine.problem("memory.firmware")
     if machine.memory.ranges:
         notes = [f"{damaged}; the early memory node ranges are used instead"] if damaged else []
@@ -200,13 +202,7 @@ def _with_lists(machine: Machine, rules: CrashRules, regions: tuple[Region, ...]
 
 
 def _ram(table: Table, regions: tuple[Region, ...]) -> RangeSet:
-    entries = (MemRange(start, end) for start, end, kind in table if start < end and kind == 1)
-    return RangeSet(entries) if table else RangeSet(r.range for r in regions)
-
-
-def _changes(machine: Machine) -> tuple[tuple[int, int], ...]:
-    found = machine.memory.changes.value if machine.memory.changes else ()
-    return tuple((c.range.start, c.range.end) for c in found)
+    return RangeSet(ram(sanitized(table)) if table else (r.range for r in regions))
 
 
 def _end_of_boot(machine: Machine) -> tuple[MemRange, ...]:
@@ -237,7 +233,7 @@ def _direct_map(machine: Machine, rules: CrashRules, *, randomised: bool) -> Dir
         return None
     five = reach.value > _FOUR_LEVELS
     trampoline = (2 if five else 1) if randomised else 0
-    return DirectMap(_yes(gbpages), five, rules.table_buffer, trampoline)
+    return DirectMap(yes(gbpages), five, rules.table_buffer, trampoline)
 
 
 def _without_dma_zones(machine: Machine) -> bool:
@@ -254,11 +250,11 @@ def _dma_limit(machine: Machine, regions: Sequence[Region], table: Table, rules:
             if zone.zone == name and zone.end > zone.start:
                 return zone.end
     printed = machine.memory.ranges.value if machine.memory.ranges else ()
-    ram = [n.range for n in printed] or [r.range for r in regions] or list(_ram(table, ()))
-    end = max((r.end for r in ram), default=4 * GIB)
+    known = [n.range for n in printed] or [r.range for r in regions] or list(_ram(table, ()))
+    end = max((r.end for r in known), default=4 * GIB)
     if rules.arch == "arm64" and _without_dma_zones(machine):
         return end
-    start = min((r.start for r in ram), default=0)
+    start = min((r.start for r in known), default=0)
     return end if start >= 4 * GIB else min(end, 4 * GIB)
 
 
@@ -299,7 +295,3 @@ def _of_nodes(facts: ReservationInput, machine: Machine, lost: RangeSet) -> Rese
 
 def _problems(machine: Machine) -> tuple[str, ...]:
     return tuple(str(p) for p in machine.problems if not p.about.startswith(("handover.", "observed.", "cpus.")))
-
-
-def _yes(fact: Fact[bool] | None) -> bool:
-    return fact is not None and fact.value

@@ -15,6 +15,7 @@ from kexeckit.kernel.boot.memblock import Region
 from kexeckit.kernel.reservation.boot_services import boot_services
 from kexeckit.kernel.reservation.by_address import reserved_by_address
 from kexeckit.kernel.reservation.image import log_image, resource_image
+from kexeckit.kernel.reservation.unshown import has_early_log
 from kexeckit.machine.fact import Fact
 from kexeckit.machine.taken import Taken, Taker
 from kexeckit.machine.value import Machine
@@ -39,8 +40,10 @@ def held_before(
         randomised: The kernel may have been put at a random place.
     """
     ram = tuple(n.range for n in machine.memory.ranges.value) if machine.memory.ranges else ()
-    found = _of_log(machine, rules, ram) if _has_log(machine) else []
-    image = resource_image(machine) or (log_image(machine, ram, randomised=randomised) if _has_log(machine) else None)
+    found = _of_log(machine, rules, ram) if has_early_log(machine) else []
+    image = resource_image(machine)
+    if image is None and has_early_log(machine):
+        image = log_image(machine, ram, randomised=randomised)
     found += [image] if image else []
     if rules.arch == "arm64":
         found = [_on_its_node(h, regions) for h in found]
@@ -49,10 +52,6 @@ def held_before(
         found += _initrd(machine)
     found += _efi_map(machine, found)
     return tuple(sorted(found, key=lambda h: h.range))
-
-
-def _has_log(machine: Machine) -> bool:
-    return machine.boot.map_log is not None and machine.boot.map_log.value
 
 
 def _of_log(machine: Machine, rules: CrashRules, ram: Sequence[MemRange]) -> list[Held]:

@@ -14,7 +14,7 @@ head_64.S (the aligned start); arch/x86/kernel/setup.c, the order of the resourc
 from kexeckit.formats.bootlog.early import ImageSize
 from kexeckit.kernel.boot.held import Held
 from kexeckit.machine.arch import X86
-from kexeckit.machine.fact import Fact
+from kexeckit.machine.fact import Fact, yes
 from kexeckit.machine.taken import Taker
 from kexeckit.machine.value import Machine
 from kexeckit.memory.range import MemRange, clip
@@ -51,7 +51,7 @@ def log_image(machine: Machine, ram: tuple[MemRange, ...], *, randomised: bool) 
         randomised: The kernel may have been put at a random place.
     """
     boot = machine.boot
-    efi = bool(boot.efi and boot.efi.value)
+    efi = yes(boot.efi)
     if machine.arch == "arm64" and not efi and ram:
         most = boot.image_size.value.most if boot.image_size else 64 * MIB
         usual = MemRange.from_size(min(r.start for r in ram), most + _ALIGN)

@@ -14,7 +14,7 @@ from kexeckit.kernel.behaviour.reservation import CrashRules
 from kexeckit.kernel.boot.held import Held
 from kexeckit.kernel.reservation.facts import KernelImage, Unshown
 from kexeckit.machine.arch import X86
-from kexeckit.machine.fact import Fact
+from kexeckit.machine.fact import yes
 from kexeckit.machine.taken import Taker
 from kexeckit.machine.value import Machine
 from kexeckit.memory.units import GIB, KIB, MIB, PAGE_SIZE
@@ -41,8 +41,8 @@ def unshown(machine: Machine, rules: CrashRules, cmdline: str, held: Sequence[He
     return Unshown(
         kernel=image,
         initrd=None if Taker.INITRD in shown or no_initrd(machine) else _hidden_initrd(machine, rules, cmdline),
-        initrd_high=rules.arch == "arm64" and _yes(machine.boot.efi),
-        firmware=rules.arch in X86 and _may_be_efi(machine) and not (machine.efi.map or _yes(machine.boot.kexec)),
+        initrd_high=rules.arch == "arm64" and yes(machine.boot.efi),
+        firmware=rules.arch in X86 and _may_be_efi(machine) and not (machine.efi.map or yes(machine.boot.kexec)),
         tops=_tops(machine, rules, shown_nodes=Taker.NODE_DATA in shown),
     )
 
@@ -53,7 +53,7 @@ def _without_log(machine: Machine, shown: set[Taker], image: KernelImage | None)
     return Unshown(
         kernel=image,
         initrd=None if found else 0,
-        firmware=x86 and _yes(machine.boot.efi) and not machine.efi.map,
+        firmware=x86 and yes(machine.boot.efi) and not machine.efi.map,
         tops=MIB if x86 else 0,
         early=machine.arch == "arm64",
     )
@@ -61,7 +61,7 @@ def _without_log(machine: Machine, shown: set[Taker], image: KernelImage | None)
 
 def has_early_log(machine: Machine) -> bool:
     """Say whether there is a boot log that holds what came before the reservation."""
-    return _yes(machine.boot.map_log)
+    return yes(machine.boot.map_log)
 
 
 def no_initrd(machine: Machine) -> bool:
@@ -76,7 +76,7 @@ def _may_be_efi(machine: Machine) -> bool:
 
 def may_be_randomised(machine: Machine, rules: CrashRules, cmdline: str) -> bool:
     """Say whether the kernel may have been put at a random place."""
-    return rules.kaslr and not has_word(cmdline, "nokaslr") and not _yes(machine.boot.kaslr_off)
+    return rules.kaslr and not has_word(cmdline, "nokaslr") and not yes(machine.boot.kaslr_off)
 
 
 def _hidden_initrd(machine: Machine, rules: CrashRules, cmdline: str) -> int | None:
@@ -86,9 +86,9 @@ def _hidden_initrd(machine: Machine, rules: CrashRules, cmdline: str) -> int | N
     boot = machine.boot
     if boot.initrd_size:
         return boot.initrd_size.value
-    if _yes(boot.init_log):
+    if yes(boot.init_log):
         return None
-    if not _yes(boot.late_log):
+    if not yes(boot.late_log):
         return 0
     words = split_words(cmdline)
     needs = any(_ROOT_BY_PROGRAM.match(w.text) or w.name in _INITRD_WORDS for w in words)
@@ -97,7 +97,7 @@ def _hidden_initrd(machine: Machine, rules: CrashRules, cmdline: str) -> int | N
 
 def _random_kernel(machine: Machine, rules: CrashRules, cmdline: str) -> KernelImage | None:
     # Without KASLR it is still where EFI firmware loaded it, which is no fixed place either.
-    efi = _yes(machine.boot.efi)
+    efi = yes(machine.boot.efi)
     if not may_be_randomised(machine, rules, cmdline) and not efi:
         return None
     found = machine.boot.image_size
@@ -116,7 +116,3 @@ def _tops(machine: Machine, rules: CrashRules, *, shown_nodes: bool) -> int:
         return 0
     highest = machine.boot.last_pfn.value if machine.boot.last_pfn else 0
     return 512 * KIB + (highest * PAGE_SIZE // GIB + 4) * PAGE_SIZE
-
-
-def _yes(fact: Fact[bool] | None) -> bool:
-    return fact is not None and fact.value

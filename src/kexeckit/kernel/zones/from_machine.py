@@ -27,6 +27,7 @@ from kexeckit.kernel.zones.limits import DMA, HIGHMEM, ArchFacts
 from kexeckit.kernel.zones.machine import Reason, ZoneMachine, with_mirror
 from kexeckit.kernel.zones.parameters import ZoneParameters, idle_words, parse_zone_parameters
 from kexeckit.machine.arch import X86
+from kexeckit.machine.fact import yes
 from kexeckit.machine.taken import Taker
 from kexeckit.machine.value import Machine
 from kexeckit.memory.range import MemRange
@@ -162,7 +163,7 @@ class _Asking:
         # A node of the firmware's table loses all its memory where typed words take it away.
         nodes = self.known.nodes
         affinities = nodes.srat or nodes.blocks
-        listed = affinities.value.nodes if affinities and not (nodes.refused and nodes.refused.value) else ()
+        listed = affinities.value.nodes if affinities and not yes(nodes.refused) else ()
         shown = nodes.memoryless.value if nodes.memoryless else ()
         return tuple(sorted({*shown, *listed} - {r.node for r in regions}))
 
