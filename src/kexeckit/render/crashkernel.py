@@ -7,7 +7,7 @@ from kexeckit.kernel.reservation.advice import fits, user_space
 from kexeckit.kernel.reservation.answer import ReservationAnswer
 from kexeckit.kernel.reservation.doubt import Candidate
 from kexeckit.kernel.reservation.explain import Reason, explain
-from kexeckit.kernel.reservation.predict import CrashRegion, Reservation
+from kexeckit.kernel.reservation.predict import NONE, NOT_DETERMINED, CrashRegion, Reservation
 from kexeckit.kernel.reservation.search import Tried
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.units import format_size
@@ -25,8 +25,10 @@ def crashkernel_document(answer: ReservationAnswer) -> dict[str, Any]:
     view = user_space(found)
     return {
         "schema": SCHEMA,
+        "about": about(found),
         "outcome": found.outcome,
-        "regions": [{"start": r.start, "size": r.size, "kind": r.kind, "name": r.name} for r in found.regions],
+        "certainty": found.certainty.value,
+        "regions": [_region(r) for r in found.regions],
         "reasons": [_reason(r) for r in explain(found)],
         "candidates": [_candidate(c, found) for c in found.candidates],
         "observed": observed_reservation_document(answer.observed),
@@ -47,7 +49,8 @@ def render_crashkernel(answer: ReservationAnswer) -> str:
     """Return the text: what was observed where nothing else was asked, what is predicted, whether they agree, why."""
     found, seen = answer.predicted, answer.observed
     lines = observed_reservation_lines(seen) if seen and not answer.asked else []
-    lines += [f"predicted: {found.outcome}", *_regions(found.regions)]
+    boot = " for the next boot" if found.facts.next_boot else ""
+    lines += [f"predicted{boot}: {found.outcome}{_how_sure(found)}", *_regions(found.regions)]
     if seen and not answer.asked:
         lines += agreement_lines(answer.agreement, answer.compared.why)
     if found.candidates:
@@ -85,6 +88,27 @@ def _reason(reason: Reason) -> dict[str, Any]:
     return out
 
 
+def about(found: Reservation) -> str:
+    """Return which boot an answer is about: ``this-boot`` or ``next-boot``."""
+    return "next-boot" if found.facts.next_boot else "this-boot"
+
+
+def _how_sure(found: Reservation) -> str:
+    # What is not determined says so itself, and nothing is said of what was not asked for.
+    return "" if found.outcome in (NOT_DETERMINED, NONE) else f", {found.certainty.value}"
+
+
+def _region(region: CrashRegion) -> dict[str, Any]:
+    return {
+        "start": region.start,
+        "size": region.size,
+        "kind": region.kind,
+        "name": region.name,
+        "certainty": {"size": region.size_certainty.value, "address": region.address_certainty.value},
+        "share": region.share,
+    }
+
+
 def _candidate(candidate: Candidate, found: Reservation) -> dict[str, Any]:
     size = next((r.size for r in found.regions if r.kind == candidate.part), None)
     return {
@@ -92,7 +116,8 @@ def _candidate(candidate: Candidate, found: Reservation) -> dict[str, Any]:
         "last": candidate.last,
         "step": candidate.step,
         "size": size,
-        "kind": candidate.part,
+        "part": candidate.part,
+        "share": candidate.share,
         "when": candidate.when,
     }
 
@@ -102,16 +127,30 @@ def _regions(regions: Sequence[CrashRegion]) -> list[str]:
         str(MemRange.from_size(r.start, r.size)) if r.start is not None else "address not determined" for r in regions
     ]
     width = max(map(len, places), default=0)
-    return [f"  {r.kind:<4} {at:<{width}} {format_size(r.size)}" for r, at in zip(regions, places, strict=True)]
+    sizes = [format_size(r.size) for r in regions]
+    most = max(map(len, sizes), default=0)
+    return [
+        f"  {r.kind:<4} {at:<{width}} {size:<{most}}  {_region_sure(r)}"
+        for r, at, size in zip(regions, places, sizes, strict=True)
+    ]
+
+
+def _region_sure(region: CrashRegion) -> str:
+    address, size = region.address_certainty, region.size_certainty
+    share = f" ({region.share:.1%})" if region.share is not None and region.share < 1 else ""
+    return f"{address.value}{share}" if address is size else f"{address.value}{share}, its size {size.value}"
 
 
 def _candidate_text(candidate: Candidate) -> str:
+    share = f" ({candidate.share:.1%})" if candidate.share is not None else ""
     if candidate.start is None:
-        return f"{candidate.part}: none, if {candidate.when}"
+        return f"{candidate.part}: none, if {candidate.when}{share}"
     if candidate.step and candidate.last is not None:
         step = format_size(candidate.step)
-        return f"{candidate.part}: {candidate.start:#x} down to {candidate.last:#x} by {step}, if {candidate.when}"
-    return f"{candidate.part}: {candidate.start:#x}, if {candidate.when}"
+        return (
+            f"{candidate.part}: {candidate.start:#x} down to {candidate.last:#x} by {step}, if {candidate.when}{share}"
+        )
+    return f"{candidate.part}: {candidate.start:#x}, if {candidate.when}{share}"
 
 
 def _tried_texts(tried: Sequence[Tried]) -> Iterator[str]:

@@ -20,6 +20,7 @@ class Held:
         source: Where that is known from, like ``dmesg:12``.
         node: The node of node data.
         unsure: Bytes at its end that may be free, because its size is an estimate.
+        estimate: Its end may also lie higher: no source bounds the estimate.
         origin: Where the boot loader put it, if the kernel moved it; None where it did not.
     """
 
@@ -29,4 +30,5 @@ class Held:
     source: str
     node: int = 0
     unsure: int = 0
+    estimate: bool = False
     origin: MemRange | None = None

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from kexeckit.frozen import dataclass
 from kexeckit.kernel.reservation.advice import fits, linear_map, user_space
-from kexeckit.kernel.reservation.doubt import upper_bound
+from kexeckit.kernel.reservation.elsewhere import upper_bound
 from kexeckit.kernel.reservation.predict import Reservation
 from kexeckit.kernel.reservation.search import Attempt, Tried, tried
+from kexeckit.kernel.reservation.trial import Trial
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.units import format_size
 
@@ -87,7 +88,8 @@ def _encryption(extra: int) -> str:
 
 def _bound(found: Reservation, part: str, region: MemRange) -> str:
     assert found.placement
-    end, what = upper_bound(found.early, found.placement, part, region)
+    trial = Trial(found.facts, found.request, found.early, found.placement)
+    end, what = upper_bound(trial, part, region)
     if found.request.base and part == "main":
         return "main part: the address was asked for"
     names = {"window": "the end of the window", "end of RAM": "the end of this range of RAM"}

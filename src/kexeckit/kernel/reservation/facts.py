@@ -49,6 +49,8 @@ class Unshown:
         tops: Bytes of small early allocations at the top of memory that leave no line, at most.
         memory: The map itself is not whole; why, in words.
         early: What the kernel itself takes first (page tables, node data, CMA) is not shown at all.
+        firmware_anew: EFI boot services memory is shown, but of another boot.
+        loader_reach: No boot loader puts an initrd, or a part of one, at or above this address.
     """
 
     kernel: KernelImage | None = None
@@ -58,6 +60,8 @@ class Unshown:
     tops: int = 0
     memory: str = ""
     early: bool = False
+    firmware_anew: bool = False
+    loader_reach: int = 1 << 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ class ReservationInput:
         cmdline: Its command line.
         cmdline_known: A source shows `seen_cmdline`.
         seen_cmdline: The command line of the boot that `held` was seen in.
+        next_boot: The question is about another boot of the machine, which draws anew what chance and loaders place.
         table: The firmware's e820 table, for x86; empty where memory is given as regions.
         changes: RAM of the table that the kernel makes reserved besides, as the source shows it (MTRR).
         reach: Address after the highest one that this build can use, in bytes; None for no limit (x86).
@@ -97,6 +102,7 @@ class ReservationInput:
     cmdline: str
     seen_cmdline: str
     cmdline_known: bool = True
+    next_boot: bool = False
     table: Table = ()
     changes: tuple[MemRange, ...] = ()
     reach: int | None = None

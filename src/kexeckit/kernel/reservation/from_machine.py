@@ -21,7 +21,7 @@ from kexeckit.kernel.reservation.early import early_memory
 from kexeckit.kernel.reservation.facts import ReservationInput
 from kexeckit.kernel.reservation.held import assumed_firmware, held_before, late_of
 from kexeckit.kernel.reservation.search import Limits
-from kexeckit.kernel.reservation.unshown import has_early_log, may_be_randomised, unshown
+from kexeckit.kernel.reservation.unshown import boot_asked_about, has_early_log, unshown
 from kexeckit.machine.arch import X86
 from kexeckit.machine.fact import yes
 from kexeckit.machine.taken import Taker
@@ -40,7 +40,7 @@ _SLACK = MIB
 
 
 def reservation_input(
-    machine: Machine, words: Sequence[str] = (), behaviours: Behaviours | None = None
+    machine: Machine, words: Sequence[str] = (), behaviours: Behaviours | None = None, *, next_boot: bool = False
 ) -> ReservationInput:
     """Put together what the prediction of a reservation takes.
 
@@ -48,6 +48,7 @@ def reservation_input(
         machine: What is known.
         words: Words of a kernel command line; a name that is here replaces that name in the machine's.
         behaviours: What the kernel does; None to choose by its version.
+        next_boot: Ask about the next boot even if the words change nothing.
 
     Raises:
         InputError: No memory map, no architecture, or a map that the rest of the source contradicts.
@@ -60,10 +61,10 @@ def reservation_input(
     _refuse_unknown_auto(machine, rules, cmdline)
     table, regions, notes = _memory(machine, rules)
     notes += [] if has_early_log(machine) else [_NO_LOG]
-    randomised = may_be_randomised(machine, rules, cmdline)
+    boot = boot_asked_about(machine, rules, cmdline, next_boot=next_boot)
     dma_limit = _dma_limit(machine, regions, table, rules)
-    held = list(held_before(machine, rules, regions, dma_limit, randomised=randomised))
-    open_facts = unshown(machine, rules, cmdline, held)
+    held = list(held_before(machine, rules, regions, dma_limit, boot))
+    open_facts = unshown(machine, rules, cmdline, held, next_boot=boot.next)
     if open_facts.firmware and has_early_log(machine):
         printed = [n.range for n in machine.memory.ranges.value] if machine.memory.ranges else []
         held = sorted([*held, *assumed_firmware(held, printed)], key=lambda h: h.range)
@@ -75,6 +76,7 @@ def reservation_input(
         cmdline=cmdline,
         seen_cmdline=seen if machine.kernel.cmdline or arch in X86 else cmdline,
         cmdline_known=machine.kernel.cmdline is not None,
+        next_boot=boot.next,
         table=table,
         changes=given_up(machine),
         reach=machine.kernel.reach.value if machine.kernel.reach else None,
@@ -94,7 +96,7 @@ def reservation_input(
         lacks=rules.needs if rules.needs and machine.on(rules.needs) is False else "",
         below=kernel.why_not(RESERVATION),
         dma_cma=_dma_cma(machine),
-        direct_map=_direct_map(machine, rules, randomised=randomised),
+        direct_map=_direct_map(machine, rules, randomised=boot.random),
         cma_per_node=_cma_per_node(machine, held),
         xen_pv=yes(machine.boot.xen_pv),
     )

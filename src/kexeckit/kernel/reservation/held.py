@@ -14,7 +14,7 @@ from kexeckit.kernel.boot.held import Held
 from kexeckit.kernel.boot.memblock import Region
 from kexeckit.kernel.reservation.boot_services import boot_services
 from kexeckit.kernel.reservation.by_address import reserved_by_address
-from kexeckit.kernel.reservation.image import log_image, resource_image
+from kexeckit.kernel.reservation.image import Boot, image_place
 from kexeckit.kernel.reservation.unshown import has_early_log
 from kexeckit.machine.fact import Fact
 from kexeckit.machine.taken import Taken, Taker
@@ -28,7 +28,7 @@ _FIXED = (Taker.ACPI_TABLE, Taker.ESRT, Taker.SETUP_DATA, Taker.PAGE_TABLES)
 
 
 def held_before(
-    machine: Machine, rules: CrashRules, regions: Sequence[Region], dma_limit: int, *, randomised: bool
+    machine: Machine, rules: CrashRules, regions: Sequence[Region], dma_limit: int, boot: Boot
 ) -> tuple[Held, ...]:
     """Return what is taken, by address: what the boot log shows, and what files show better.
 
@@ -37,13 +37,11 @@ def held_before(
         rules: Which of it comes before the reservation on this kernel.
         regions: memblock.memory of arm64.
         dma_limit: End of the memory that 32-bit DMA reaches.
-        randomised: The kernel may have been put at a random place.
+        boot: Which boot is asked about.
     """
     ram = tuple(n.range for n in machine.memory.ranges.value) if machine.memory.ranges else ()
     found = _of_log(machine, rules, ram) if has_early_log(machine) else []
-    image = resource_image(machine)
-    if image is None and has_early_log(machine):
-        image = log_image(machine, ram, randomised=randomised)
+    image = image_place(machine, ram, boot)
     found += [image] if image else []
     if rules.arch == "arm64":
         found = [_on_its_node(h, regions) for h in found]

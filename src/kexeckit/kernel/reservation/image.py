@@ -11,7 +11,10 @@ Source: drivers/firmware/efi/libstub/x86-stub.c, efi_main() and efi_decompress_k
 head_64.S (the aligned start); arch/x86/kernel/setup.c, the order of the resources; vmlinux.lds.S, .brk behind .bss.
 """
 
+from dataclasses import replace
+
 from kexeckit.formats.bootlog.early import ImageSize
+from kexeckit.frozen import dataclass
 from kexeckit.kernel.boot.held import Held
 from kexeckit.machine.arch import X86
 from kexeckit.machine.fact import Fact, yes
@@ -31,15 +34,54 @@ _RESOURCES = ("Kernel code", "Kernel rodata", "Kernel data", "Kernel bss")
 _BRK = 512 * KIB
 
 
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """Which boot is asked about.
+
+    Attributes:
+        next: Another one than the source shows.
+        random: In it the kernel may be put at a random place.
+        seen_random: In the one that the source shows it may have been.
+    """
+
+    next: bool
+    random: bool
+    seen_random: bool
+
+
 def resource_image(machine: Machine) -> Held | None:
     """Return where /proc/iomem shows the kernel image, or None."""
     tree = machine.memory.resources
     parts = [r.range for r in tree.value.named(*_RESOURCES)] if tree else []
     if not parts or not tree:
         return None
-    end = max(r.end for r in parts) + (_BRK if machine.arch in X86 else 0)
+    brk = _BRK if machine.arch in X86 else 0
+    end = max(r.end for r in parts) + brk
     start = align_down(min(r.start for r in parts), PAGE_SIZE)
-    return _image(MemRange(start, align_up(end, PAGE_SIZE)), tree.source)
+    return _image(MemRange(start, align_up(end, PAGE_SIZE)), tree.source, brk)
+
+
+def image_place(machine: Machine, ram: tuple[MemRange, ...], boot: Boot) -> Held | None:
+    """Return where the kernel image is in the boot that is asked about; None where it may be anywhere.
+
+    Args:
+        machine: The machine.
+        ram: memblock.memory as the log prints it.
+        boot: Which boot that is.
+    """
+    shown = resource_image(machine)
+    if shown is None and yes(machine.boot.map_log):
+        shown = log_image(machine, ram, randomised=boot.seen_random)
+    if not boot.next:
+        return shown
+    if boot.random:
+        return None
+    if not boot.seen_random or shown is None:
+        return shown
+    if machine.arch not in X86 or machine.boot.efi is None or machine.boot.efi.value:
+        return None
+    # It was put at random, and will not be: it goes where it is built for.
+    return replace(shown, range=MemRange.from_size(_LOAD, shown.range.size), source="at 16 MiB as built")
 
 
 def log_image(machine: Machine, ram: tuple[MemRange, ...], *, randomised: bool) -> Held | None:
@@ -55,7 +97,7 @@ def log_image(machine: Machine, ram: tuple[MemRange, ...], *, randomised: bool) 
     if machine.arch == "arm64" and not efi and ram:
         most = boot.image_size.value.most if boot.image_size else 64 * MIB
         usual = MemRange.from_size(min(r.start for r in ram), most + _ALIGN)
-        return _image(usual, "where boot loaders other than EFI put it")
+        return _image(usual, "where boot loaders other than EFI put it", estimate=True)
     if machine.arch not in X86:
         return None
     if boot.image:
@@ -64,11 +106,11 @@ def log_image(machine: Machine, ram: tuple[MemRange, ...], *, randomised: bool) 
     if machine.arch == "i386" and boot.mapped_end and size:
         end = boot.mapped_end.value
         around = clip(max(align_down(max(end - size.value.most - 4 * MIB, 0), MIB), MIB), end)
-        return _image(around, "initial memory mapped") if around else None
+        return _image(around, "initial memory mapped", estimate=True) if around else None
     if boot.brk and size:
         lowest = max(align_down(max(boot.brk.value.start - size.value.most, 0), _ALIGN), MIB)
         span = clip(lowest if randomised or efi else _LOAD, boot.brk.value.end)
-        return _image(span, "memblock=debug: the brk area follows it") if span else None
+        return _image(span, "memblock=debug: the brk area follows it", estimate=True) if span else None
     if efi:
         return efi_image(machine, randomised=randomised)
     return None if randomised else _as_built(size)
@@ -77,9 +119,9 @@ def log_image(machine: Machine, ram: tuple[MemRange, ...], *, randomised: bool) 
 def _as_built(size: Fact[ImageSize] | None) -> Held:
     if size:
         span = MemRange.from_size(_LOAD, size.value.most)
-        return _image(span, f"{size.at}, at 16 MiB as built", size.value.most - size.value.least)
+        return _image(span, f"{size.at}, at 16 MiB as built", size.value.most - size.value.least, estimate=True)
     whole = MemRange.from_size(_LOAD, _LARGEST)
-    return _image(whole, "at 16 MiB as built, its size not shown", _LARGEST - _SMALLEST)
+    return _image(whole, "at 16 MiB as built, its size not shown", _LARGEST - _SMALLEST, estimate=True)
 
 
 def efi_image(machine: Machine, *, randomised: bool) -> Held | None:
@@ -103,8 +145,8 @@ def efi_image(machine: Machine, *, randomised: bool) -> Held | None:
     if not span or span.size < size.value.least:
         return None
     source = f"{found.source}:{large[0].line}" if large[0].line else found.source
-    return _image(span, source, span.size - size.value.least)
+    return _image(span, source, span.size - size.value.least, estimate=True)
 
 
-def _image(span: MemRange, source: str, unsure: int = 0) -> Held:
-    return Held(span, Taker.KERNEL_IMAGE, "kernel image", source, unsure=unsure)
+def _image(span: MemRange, source: str, unsure: int = 0, *, estimate: bool = False) -> Held:
+    return Held(span, Taker.KERNEL_IMAGE, "kernel image", source, unsure=unsure, estimate=estimate)

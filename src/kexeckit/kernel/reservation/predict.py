@@ -8,13 +8,22 @@ from dataclasses import replace
 
 from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.reservation import CrashRules
+from kexeckit.kernel.certainty import Certainty, least_certain
 from kexeckit.kernel.reservation.boot_services import without_assumed
 from kexeckit.kernel.reservation.cma import crash_areas
-from kexeckit.kernel.reservation.doubt import Candidate, Doubt, doubts
+from kexeckit.kernel.reservation.doubt import Candidate, Doubt
+from kexeckit.kernel.reservation.doubts import (
+    address_certainty,
+    all_candidates,
+    doubts,
+    outcome_certainty,
+    size_certainty,
+)
 from kexeckit.kernel.reservation.early import EarlyMemory, early_memory
 from kexeckit.kernel.reservation.facts import ReservationInput
 from kexeckit.kernel.reservation.request import Request, evaluate
 from kexeckit.kernel.reservation.search import Placement, low_size, place
+from kexeckit.kernel.reservation.trial import Trial
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.units import MIB, format_size
 
@@ -34,12 +43,18 @@ class CrashRegion:
         size: Bytes; exact, not rounded.
         kind: ``main``, ``low`` or ``cma``.
         name: Its name in /proc/iomem; empty where it does not appear there.
+        size_certainty: How sure the size is.
+        address_certainty: How sure the start is; open where there is none.
+        share: In how much of what can be counted (0 to 1) the start is the one given; None where nothing can be.
     """
 
     start: int | None
     size: int
     kind: str
     name: str
+    size_certainty: Certainty = Certainty.CERTAIN
+    address_certainty: Certainty = Certainty.CERTAIN
+    share: float | None = None
 
     @property
     def range(self) -> MemRange | None:
@@ -59,8 +74,8 @@ class Reservation:
 
     Attributes:
         outcome: ``reserved``, ``failed`` (asked for, not given), ``none`` (not asked for) or ``not-determined``.
-        regions: The regions whose size is known, with a start where that is known, too. A region that is reserved
-            wherever it comes to lie has none.
+        certainty: How sure the outcome is; open where it is not determined.
+        regions: The regions whose size is known, with a start where one is at least likely.
         problem: Why nothing is reserved, or empty.
         candidates: Possible addresses where the source cannot show which.
         doubts: What the source cannot show and what would decide; also caveats to a determined answer.
@@ -71,6 +86,7 @@ class Reservation:
     """
 
     outcome: str
+    certainty: Certainty
     regions: tuple[CrashRegion, ...]
     problem: str
     candidates: tuple[Candidate, ...]
@@ -89,10 +105,10 @@ def predict_reservation(facts: ReservationInput) -> Reservation:
     """
     early = early_memory(facts)
     request = evaluate(facts.cmdline, early.total, facts.rules)
-    blank = Reservation(NONE, (), "", (), (), request, early, None, facts)
+    blank = Reservation(NONE, Certainty.CERTAIN, (), "", (), (), request, early, None, facts)
     if facts.below and request.outcome != "none":
-        doubt = Doubt("kernel", f"not determined: {facts.below}", ("main",), decides=True)
-        return replace(blank, outcome=NOT_DETERMINED, doubts=(doubt,))
+        doubt = Doubt("kernel", f"not determined: {facts.below}", ("main",), Certainty.OPEN, Certainty.OPEN)
+        return _open(replace(blank, doubts=(doubt,)))
     if early.problem:
         return replace(blank, outcome=FAILED, problem=f"the kernel stops: {early.problem}")
     if facts.lacks and request.outcome != "none":
@@ -100,7 +116,7 @@ def predict_reservation(facts: ReservationInput) -> Reservation:
     if request.outcome == "refused":
         return replace(blank, outcome=FAILED, problem=_refusal(request, facts.rules))
     if request.outcome == "none":
-        return blank if facts.cmdline_known else replace(blank, outcome=NOT_DETERMINED, problem=_NO_CMDLINE)
+        return blank if facts.cmdline_known else _open(replace(blank, problem=_NO_CMDLINE))
     if facts.xen_pv and facts.rules.arch in ("x86_64", "i386"):
         return replace(blank, outcome=FAILED, problem="Ignoring crashkernel for a Xen PV domain")
     if not facts.rules.modelled:
@@ -115,67 +131,78 @@ def _searched(blank: Reservation) -> Reservation:
     if placement.main is None and lighter is not facts:
         # What is only assumed must not be what leaves no room.
         return _searched(replace(blank, facts=lighter, early=early_memory(lighter)))
-    found = doubts(facts, request, early, placement)
-    serious = any(d.decides for d in found)
-    candidates = tuple(c for d in found for c in d.candidates)
-    if placement.main is None and not serious:
+    trial = Trial(facts, request, early, placement)
+    found = doubts(trial)
+    certainty = outcome_certainty(trial, found)
+    done = replace(
+        blank, certainty=certainty, candidates=all_candidates(found), doubts=found, placement=placement
+    )  # fmt: skip
+    if placement.main is None and certainty is not Certainty.OPEN:
         # ,cma is reserved even so.
-        failed = replace(blank, outcome=FAILED, problem=placement.problem, placement=placement)
-        return replace(failed, doubts=found, candidates=candidates, regions=_cma_regions(blank, placement, known=True))
-    unsure = frozenset(part for d in found if d.decides for part in d.parts)
-    regions = (*_regions(placement, request, facts, unsure), *_cma_regions(blank, placement, known=not serious))
-    outcome = NOT_DETERMINED if serious and not _fits_anyway(found) else RESERVED
-    return replace(blank, outcome=outcome, regions=regions, candidates=candidates, doubts=found, placement=placement)
+        return replace(done, outcome=FAILED, problem=placement.problem, regions=_cma_regions(done, placement))
+    regions = (*_regions(done, placement), *_cma_regions(done, placement))
+    return replace(done, outcome=NOT_DETERMINED if certainty is Certainty.OPEN else RESERVED, regions=regions)
 
 
-def _fits_anyway(found: tuple[Doubt, ...]) -> bool:
-    # One thing is open, both of its ends were searched with, and each found room: only the address is not determined.
-    # Two open things may leave no room together, though neither does alone.
-    deciding = [d for d in found if d.decides]
-    return len(deciding) == 1 and deciding[0].both_ends and all(c.start is not None for c in deciding[0].candidates)
+def _open(blank: Reservation) -> Reservation:
+    return replace(blank, outcome=NOT_DETERMINED, certainty=Certainty.OPEN)
 
 
-def _regions(
-    placement: Placement, request: Request, facts: ReservationInput, unsure: frozenset[str]
-) -> tuple[CrashRegion, ...]:
+def _regions(done: Reservation, placement: Placement) -> tuple[CrashRegion, ...]:
+    request, facts = done.request, done.facts
     out = []
-    main = placement.main
     if placement.low:
-        start = None if "low" in unsure else placement.low.start
-        out.append(CrashRegion(start, placement.low.size, "low", "Crash kernel"))
-    start = None if main is None or "main" in unsure else main.start
-    out.append(CrashRegion(start, main.size if main else request.size, "main", "Crash kernel"))
-    if main is None and request.high:
-        low = low_size(request, facts.rules, facts.limits, 1 << 63)
-        if low:
-            out.insert(0, CrashRegion(None, low, "low", "Crash kernel"))
-    return tuple(out)
+        out.append(_sure(done, CrashRegion(placement.low.start, placement.low.size, "low", "Crash kernel")))
+    main = placement.main
+    if main:
+        out.append(_sure(done, CrashRegion(main.start, main.size, "main", "Crash kernel")))
+        return tuple(out)
+    out.append(_nowhere(request.size, "main"))
+    low = low_size(request, facts.rules, facts.limits, 1 << 63) if request.high else 0
+    return (_nowhere(low, "low"), *out) if low else tuple(out)
 
 
-def _cma_regions(blank: Reservation, placement: Placement, *, known: bool) -> tuple[CrashRegion, ...]:
-    if not blank.request.cma:
+def _sure(done: Reservation, region: CrashRegion) -> CrashRegion:
+    # Neither size nor address is surer than that there is a region.
+    address, share = address_certainty(done.doubts, region.kind)
+    address = least_certain((address, done.certainty))
+    size = least_certain((size_certainty(done.doubts, region.kind, done.certainty), done.certainty))
+    start = None if address is Certainty.OPEN else region.start
+    return replace(region, start=start, size_certainty=size, address_certainty=address, share=share)
+
+
+def _nowhere(size: int, kind: str) -> CrashRegion:
+    return CrashRegion(None, size, kind, "Crash kernel", Certainty.OPEN, Certainty.OPEN)
+
+
+def _cma_regions(done: Reservation, placement: Placement) -> tuple[CrashRegion, ...]:
+    # Wherever anything else may lie elsewhere, these may, too.
+    asked = done.request.cma
+    if not asked:
         return ()
-    if not known:
-        return (CrashRegion(None, blank.request.cma, "cma", ""),)
-    memory = blank.early.memory.reserve(r for r in (placement.main, placement.low) if r)
-    areas = crash_areas(memory, blank.request.cma, blank.facts)
-    return tuple(CrashRegion(a.start, a.size, "cma", "") for a in areas)
+    if any(d.decides for d in done.doubts):
+        return (CrashRegion(None, asked, "cma", "", Certainty.OPEN, Certainty.OPEN),)
+    memory = done.early.memory.reserve(r for r in (placement.main, placement.low) if r)
+    sure = Certainty.LIKELY if done.doubts or done.facts.next_boot else Certainty.CERTAIN
+    return tuple(
+        CrashRegion(a.start, a.size, "cma", "", sure, sure) for a in crash_areas(memory, asked, done.facts)
+    )  # fmt: skip
 
 
 def _unmodelled(blank: Reservation) -> Reservation:
     # The size follows from the rule alone; the place is only documented.
     arch, base = blank.facts.rules.arch, blank.request.base
-    doubt = Doubt("placement", _DOCUMENTED.get(arch, "its placement is not modelled"), ("main",), decides=True)
+    doubt = Doubt(
+        "placement", _DOCUMENTED.get(arch, "its placement is not modelled"), ("main",), Certainty.OPEN, Certainty.OPEN
+    )
     start = base or None
     usual = (128, 256, 384, 512) if arch == "ppc64" else ()
     candidates = tuple(Candidate("main", m * MIB, m * MIB, 0, f"half the RMA, or its cap, is {m} MiB") for m in usual)
     if start:
         candidates = (Candidate("main", start, start, 0, "the address that was asked for is free"),)
-    region = CrashRegion(None, blank.request.size, "main", "Crash kernel")
-    return replace(
-        blank, outcome=NOT_DETERMINED, regions=(region,), doubts=(replace(doubt, candidates=candidates),),
-        candidates=candidates,
-    )  # fmt: skip
+    region = CrashRegion(None, blank.request.size, "main", "Crash kernel", Certainty.CERTAIN, Certainty.OPEN)
+    doubt = replace(doubt, candidates=candidates)
+    return _open(replace(blank, regions=(region,), doubts=(doubt,), candidates=candidates))
 
 
 _DOCUMENTED = {

@@ -8,16 +8,18 @@ runtime part of the EFI map only: arch/x86/kernel/kexec-bzimage64.c, setup_efi_i
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from kexeckit.formats.cmdline import has_word, split_words
 from kexeckit.kernel.behaviour.reservation import CrashRules
 from kexeckit.kernel.boot.held import Held
 from kexeckit.kernel.reservation.facts import KernelImage, Unshown
+from kexeckit.kernel.reservation.image import Boot, resource_image
 from kexeckit.machine.arch import X86
 from kexeckit.machine.fact import yes
 from kexeckit.machine.taken import Taker
 from kexeckit.machine.value import Machine
-from kexeckit.memory.units import GIB, KIB, MIB, PAGE_SIZE
+from kexeckit.memory.units import GIB, KIB, MIB, PAGE_SIZE, align_up
 
 _ROOT_BY_PROGRAM = re.compile(r"^root=(?:LABEL=|UUID=|/dev/mapper/|/dev/disk/|ZFS=|zfs:|live:|\"?UUID=|/dev/md/)")
 _INITRD_WORDS = ("initrd", "rd.lvm.lv", "rd_LVM_LV")
@@ -25,7 +27,9 @@ _DEFAULT_IMAGE = 64 * MIB
 _FIRST_MEGABYTES = 16 * MIB
 
 
-def unshown(machine: Machine, rules: CrashRules, cmdline: str, held: Sequence[Held]) -> Unshown:
+def unshown(
+    machine: Machine, rules: CrashRules, cmdline: str, held: Sequence[Held], *, next_boot: bool = False
+) -> Unshown:
     """Return what is left open.
 
     Args:
@@ -33,13 +37,17 @@ def unshown(machine: Machine, rules: CrashRules, cmdline: str, held: Sequence[He
         rules: The kernel's rules.
         cmdline: The command line of the prediction.
         held: What is shown.
+        next_boot: The question is about another boot than the source shows.
     """
     shown = {h.by for h in held}
     image = None if Taker.KERNEL_IMAGE in shown else _random_kernel(machine, rules, cmdline)
-    if not has_early_log(machine):
-        return _without_log(machine, shown, image)
+    found = _with_log(machine, rules, cmdline, shown) if has_early_log(machine) else _without_log(machine, shown)
+    anew = next_boot and machine.efi.map is not None and machine.arch in X86
+    return replace(found, kernel=image, firmware_anew=anew, loader_reach=_loader_reach(machine))
+
+
+def _with_log(machine: Machine, rules: CrashRules, cmdline: str, shown: set[Taker]) -> Unshown:
     return Unshown(
-        kernel=image,
         initrd=None if Taker.INITRD in shown or no_initrd(machine) else _hidden_initrd(machine, rules, cmdline),
         initrd_high=rules.arch == "arm64" and yes(machine.boot.efi),
         firmware=rules.arch in X86 and _may_be_efi(machine) and not (machine.efi.map or yes(machine.boot.kexec)),
@@ -47,13 +55,12 @@ def unshown(machine: Machine, rules: CrashRules, cmdline: str, held: Sequence[He
     )
 
 
-def _without_log(machine: Machine, shown: set[Taker], image: KernelImage | None) -> Unshown:
+def _without_log(machine: Machine, shown: set[Taker]) -> Unshown:
     x86 = machine.arch in X86
     found = Taker.INITRD in shown or no_initrd(machine)
     return Unshown(
-        kernel=image,
         initrd=None if found else 0,
-        firmware=x86 and yes(machine.boot.efi) and not machine.efi.map,
+        firmware=x86 and _may_be_efi(machine) and not (machine.efi.map or yes(machine.boot.kexec)),
         tops=MIB if x86 else 0,
         early=machine.arch == "arm64",
     )
@@ -69,9 +76,29 @@ def no_initrd(machine: Machine) -> bool:
     return machine.boot.initrd is not None and machine.boot.initrd.value is None
 
 
+def boot_asked_about(machine: Machine, rules: CrashRules, cmdline: str, *, next_boot: bool) -> Boot:
+    """Return which boot a command line asks about: another one than the source shows, if it is another one's."""
+    seen = machine.cmdline
+    return Boot(
+        next=next_boot or cmdline != seen,
+        random=may_be_randomised(machine, rules, cmdline),
+        seen_random=may_be_randomised(machine, rules, seen),
+    )
+
+
+def _loader_reach(machine: Machine) -> int:
+    # The boot protocol has 32 bits for an initrd's address. Only EFI and kexec go beyond, by ext_ramdisk_image:
+    # Documentation/arch/x86/zero-page.rst; arch/x86/kernel/setup.c, get_ramdisk_image().
+    low = machine.arch in X86 and not _may_be_efi(machine) and not yes(machine.boot.kexec)
+    return 4 * GIB if low else 1 << 64
+
+
 def _may_be_efi(machine: Machine) -> bool:
-    # As the source says, or because the log begins behind that line.
-    return machine.boot.efi is None or machine.boot.efi.value
+    # As the source says; or because no source tells, such as a log that begins behind that line. What describes a
+    # machine by hand names what it has.
+    if machine.boot.efi is None:
+        return machine.kind != "described"
+    return machine.boot.efi.value
 
 
 def may_be_randomised(machine: Machine, rules: CrashRules, cmdline: str) -> bool:
@@ -100,8 +127,10 @@ def _random_kernel(machine: Machine, rules: CrashRules, cmdline: str) -> KernelI
     efi = yes(machine.boot.efi)
     if not may_be_randomised(machine, rules, cmdline) and not efi:
         return None
-    found = machine.boot.image_size
+    found, seen = machine.boot.image_size, resource_image(machine)
     size, source = (found.value.most, found.at) if found else (_DEFAULT_IMAGE, "assumed")
+    if seen:
+        size, source = align_up(seen.range.size, 2 * MIB), seen.source
     if machine.arch in X86:
         return KernelImage(size, 2 * MIB, _FIRST_MEGABYTES, rules.kaslr_limit, source)
     return KernelImage(size, 2 * MIB, 0, None, source) if machine.arch == "arm64" and efi else None
