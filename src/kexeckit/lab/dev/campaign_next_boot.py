@@ -1,7 +1,8 @@
 """The next boots of random machines: ``make lab-next-boot N=600``.
 
 Each machine is booted once without words and then several times with them; all that its kernel shows is kept of every
-boot, in a folder of its own. What is there is not booted again.
+boot, in a folder of its own. What is there is not booted again. Then the boot without words is asked about those with
+them, and the answers are judged; ``--again`` does that alone, with all that is kept.
 """
 
 import sys
@@ -10,12 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kexeckit.lab.cache import cache_folder
-from kexeckit.lab.dev.campaign import Campaign
+from kexeckit.lab.dev.campaign import NO_RESULT, Campaign, Record
 from kexeckit.lab.dev.campaign_command import campaign_parser, run_and_print
+from kexeckit.lab.dev.next_boot_ask import judge_kept
 from kexeckit.lab.dev.next_boot_cases import NextMachine, next_machines
 from kexeckit.lab.dev.next_boot_guest import keep_boot
+from kexeckit.lab.dev.next_boot_table import false_certainties, report
 
 __all__ = ["KeptBoot", "NextBoot", "NextBootCampaign"]
+
+_KEPT = "kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ class NextBootCampaign(Campaign[NextBoot, None, KeptBoot]):
     """
 
     identity = ("name",)
-    verdicts = ("kept", "without a result")
+    verdicts = (_KEPT, NO_RESULT)
     folder: Path = Path()
     suites: tuple[str, ...] = ()
 
@@ -98,19 +103,23 @@ class NextBootCampaign(Campaign[NextBoot, None, KeptBoot]):
         what = result.problem or "kept"
         yield f"{result.name} {result.suite} {result.layout}: {' '.join(result.words) or '(no words)'}: {what}"
 
-    def verdict(self, record: dict[str, object]) -> str:
+    def verdict(self, record: Record) -> str:
         """Say whether a boot was kept."""
-        return self.verdicts[1] if record["problem"] else self.verdicts[0]
+        return NO_RESULT if record["problem"] else _KEPT
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a campaign and print it; 1 where a boot has no result."""
+    """Run a campaign, ask about all kept boots, and print both; 1 where there is a fault or a boot has no result."""
     parser = campaign_parser(__doc__, 24, "boots")
     kept = cache_folder() / "next-boots"
     parser.add_argument("--keep", type=Path, default=kept, metavar="DIR", help="where boots are kept (%(default)s)")
+    parser.add_argument("--again", action="store_true", help="boot nothing")
     args = parser.parse_args(argv)
     args.keep.mkdir(parents=True, exist_ok=True)
-    return run_and_print(NextBootCampaign(args.keep, args.suites), args, sys.stdout)
+    status = 0 if args.again else run_and_print(NextBootCampaign(args.keep, args.suites), args, sys.stdout)
+    boots = list(judge_kept(args.keep))
+    sys.stdout.write(report(boots) + "\n")
+    return 1 if any(false_certainties(boots)) else status
 
 
 if __name__ == "__main__":
