@@ -8,7 +8,6 @@ sosreport  log, /proc/iomem, command line and version: what the usual report of 
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from kexeckit.errors import KexeckitError
@@ -16,38 +15,16 @@ from kexeckit.formats.iomem import parse_iomem
 from kexeckit.kernel.reservation.answer import answer_reservation
 from kexeckit.kernel.zones.answer import answer_zones
 from kexeckit.lab.dev.next_boot_cases import NextMachine
-from kexeckit.lab.dev.next_boot_judge import CERTAIN, Judged, answer_of, judge_reservation
+from kexeckit.lab.dev.next_boot_judge import CERTAIN, Judged, JudgedBoot, answer_of, judge_reservation
 from kexeckit.lab.dev.zone_compare import compare_zones
 from kexeckit.lab.report import GuestReport
 from kexeckit.machine.value import Machine
 from kexeckit.system.machine import read_machine
 from kexeckit.system.sysroot import DirectoryRoot, FileRoot, SingleFile, Sysroot
 
-__all__ = ["SOURCES", "JudgedBoot", "judge_kept"]
+__all__ = ["judge_kept"]
 
-SOURCES = ("capture", "log", "sosreport")
 _SOSREPORT = ("dmesg", "proc/iomem", "proc/cmdline", "proc/version")
-
-
-@dataclass(frozen=True, slots=True)
-class JudgedBoot:
-    """One boot, judged against what one source said of it before.
-
-    Attributes:
-        name: Name of its folder.
-        machine: The machine.
-        words: The words.
-        source: One of SOURCES.
-        judged: What was said.
-        problem: Why there was no answer, or empty.
-    """
-
-    name: str
-    machine: NextMachine
-    words: tuple[str, ...]
-    source: str
-    judged: tuple[Judged, ...] = ()
-    problem: str = ""
 
 
 def judge_kept(folder: Path) -> Iterator[JudgedBoot]:

@@ -10,8 +10,19 @@ from dataclasses import dataclass
 from kexeckit.kernel.reservation.answer import ReservationAnswer
 from kexeckit.kernel.reservation.doubt import Candidate
 from kexeckit.kernel.reservation.predict import NOT_DETERMINED, RESERVED
+from kexeckit.lab.dev.next_boot_cases import NextMachine
 
-__all__ = ["CERTAIN", "LIKELY", "OPEN", "Answer", "Judged", "RegionAnswer", "answer_of", "judge_reservation"]
+__all__ = [
+    "CERTAIN",
+    "LIKELY",
+    "OPEN",
+    "Answer",
+    "Judged",
+    "JudgedBoot",
+    "RegionAnswer",
+    "answer_of",
+    "judge_reservation",
+]
 
 CERTAIN, LIKELY, OPEN = "certain", "likely", "open"
 """How sure an answer is."""
@@ -75,6 +86,27 @@ class Judged:
     possible: bool
     told: str
     seen: str
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedBoot:
+    """One boot, judged against what one source said of it before.
+
+    Attributes:
+        name: Name of its folder.
+        machine: The machine.
+        words: The words.
+        source: ``capture``, ``log`` or ``sosreport``.
+        judged: What was said.
+        problem: Why there was no answer, or empty.
+    """
+
+    name: str
+    machine: NextMachine
+    words: tuple[str, ...]
+    source: str
+    judged: tuple[Judged, ...] = ()
+    problem: str = ""
 
 
 def answer_of(found: ReservationAnswer) -> Answer:

@@ -6,9 +6,8 @@ A pure part of the lab.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from kexeckit.lab.dev.next_boot_ask import JudgedBoot
 from kexeckit.lab.dev.next_boot_cases import BIOS, DEVICE_TREE, EFI, EFI_ACPI, EFI_DEVICE_TREE, NextMachine
-from kexeckit.lab.dev.next_boot_judge import CERTAIN, LIKELY, OPEN, Judged
+from kexeckit.lab.dev.next_boot_judge import CERTAIN, LIKELY, OPEN, Judged, JudgedBoot
 
 __all__ = ["false_certainties", "reliability", "report"]
 
