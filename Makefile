@@ -12,7 +12,7 @@ WORKERS ?= $(shell nproc)
 # The interpreter of this machine, never a downloaded one.
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help env system test check unit lab demo pyz purgatory schema bench clean lab-crashkernel lab-zones lab-mirror lab-srat lab-tables lab-placer lab-words lab-limits golden boottime mutants
+.PHONY: help env system test check unit lab demo pyz purgatory schema bench clean lab-crashkernel lab-zones lab-mirror lab-srat lab-tables lab-placer lab-next-boot lab-words lab-limits golden boottime mutants
 
 help:            ## show these lines
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -75,6 +75,10 @@ lab-mirror:      ## zones of N layouts of mirrored memory
 lab-srat:        ## nodes, reservations and zones of N boots with RAM in holes of the SRAT
 lab-tables:      ## identity page tables of N machines
 lab-placer:      ## the choices of kexec_file_load on N machines
+
+# Boots are kept, in the folder KEEP if that is given: what is there is not booted again.
+lab-next-boot: env system ## what was said of the next boot, on N boots of random machines
+	$(RUN) python -m kexeckit.lab.dev.campaign_next_boot -n $(N) --seed $(SEED) --jobs $(JOBS) $(if $(KEEP),--keep $(KEEP)) $(ARGS)
 
 lab-words: N := 100000
 lab-words: env system ## the words and memblock beside the kernel's own code, compiled; N command lines

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 __all__ = [
+    "ARM64_EFI_FIRMWARE",
     "EFI_FIRMWARE",
     "Machine",
     "MachineFiles",
@@ -21,6 +22,9 @@ __all__ = [
 _MIB = 1 << 20
 EFI_FIRMWARE = ("-bios", "/usr/share/ovmf/OVMF.fd")
 """Arguments that give a PC EFI firmware, from Debian's package ovmf."""
+
+ARM64_EFI_FIRMWARE = ("-bios", "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd")
+"""The same for arm64's virt machine, from Debian's package qemu-efi-aarch64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class Machine:
         kaslr: Leave address randomisation on.
         quiet: Keep boot messages off the console; the report has them all anyway, and it is faster.
         cpu_model: QEMU's ``-cpu``; None for the lab's choice.
+        machine_type: QEMU's ``-machine``, e.g. ``q35``; None for the lab's choice.
         machine_options: More QEMU machine properties, e.g. ``("max-ram-below-4g=1G",)``.
         slots: DIMM slots for memory hotplug; needs max_memory.
         max_memory: Bytes up to which memory can be plugged; 0 for no hotplug.
@@ -72,6 +77,7 @@ class Machine:
     kaslr: bool = False
     quiet: bool = True
     cpu_model: str | None = None
+    machine_type: str | None = None
     machine_options: tuple[str, ...] = ()
     slots: int = 0
     max_memory: int = 0
@@ -194,7 +200,7 @@ def _cpu(machine: Machine) -> str:
 
 # Memory backends with reserve=off let a guest be larger than its host: pages cost something once touched.
 def _memory(machine: Machine, arch: _Arch) -> list[str]:
-    properties = [arch.machine, *machine.machine_options]
+    properties = [machine.machine_type or arch.machine, *machine.machine_options]
     size = f"{machine.memory // _MIB}M"
     if machine.slots:
         size += f",slots={machine.slots},maxmem={machine.max_memory // _MIB}M"

@@ -11,7 +11,7 @@ from random import Random
 from kexeckit.lab.machine import NumaNode
 from kexeckit.memory.units import GIB, MIB
 
-__all__ = ["CRASH_FORMS", "CrashMachineCase", "random_crash_machine", "random_crash_words"]
+__all__ = ["CRASH_FORMS", "CrashMachineCase", "node_sizes", "random_crash_machine", "random_crash_words"]
 
 CRASH_FORMS = (
     "plain",
@@ -98,7 +98,7 @@ def random_crash_machine(random: Random, arch: str) -> CrashMachineCase:
     """Draw a machine."""
     memory = random.choices(_SIZES, _WEIGHTS)[0] * MIB
     count = random.choice((1, 1, 1, 2, 2, 3, 4))
-    sizes = _shares(random, memory // MIB, count)
+    sizes = node_sizes(random, memory // MIB, count)
     nodes = tuple(NumaNode(s * MIB, 1 if at == 0 else 0) for at, s in enumerate(sizes))
     below = 0
     if arch == "x86_64" and memory > 1536 * MIB and random.random() < 0.5:
@@ -137,8 +137,8 @@ def random_crash_words(random: Random, machine: CrashMachineCase, form: str) -> 
     return tuple(spec)
 
 
-def _shares(random: Random, total: int, count: int) -> list[int]:
-    # Uneven nodes; the first carries the kernel, so it keeps half a GiB at least.
+def node_sizes(random: Random, total: int, count: int) -> list[int]:
+    """Draw the MiB of up to `count` uneven nodes; the first carries the kernel, so it keeps half a GiB at least."""
     first = max(512, total // count + random.choice((0, 0, 64, 100)))
     if count == 1 or total < first + 128 * (count - 1):
         return [total]

@@ -1,0 +1,184 @@
+"""What was said of a boot that had not happened, judged by that boot.
+
+A pure part of the lab. Judged one by one are the outcome, the size and the address of each region, and the zones. An
+answer is *right* if it says what came, and *possible* if it is right or names what came among its candidates.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kexeckit.kernel.reservation.answer import ReservationAnswer
+from kexeckit.kernel.reservation.doubt import Candidate
+from kexeckit.kernel.reservation.predict import NOT_DETERMINED, RESERVED
+from kexeckit.lab.dev.next_boot_cases import NextMachine
+
+__all__ = [
+    "CERTAIN",
+    "LIKELY",
+    "OPEN",
+    "Answer",
+    "Judged",
+    "JudgedBoot",
+    "RegionAnswer",
+    "answer_of",
+    "judge_reservation",
+]
+
+CERTAIN, LIKELY, OPEN = "certain", "likely", "open"
+"""How sure an answer is."""
+_PARTS = ("main", "low")
+
+
+@dataclass(frozen=True, slots=True)
+class RegionAnswer:
+    """What was said of a region.
+
+    Attributes:
+        part: ``main`` or ``low``.
+        size: Bytes.
+        size_certainty: How sure that is.
+        start: Its address, or None where it was left open.
+        start_certainty: How sure that is.
+    """
+
+    part: str
+    size: int
+    size_certainty: str
+    start: int | None
+    start_certainty: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was said of a reservation.
+
+    Attributes:
+        reserved: Something is reserved; None where that was left open.
+        certainty: How sure that is.
+        regions: The regions that /proc/iomem will show.
+        candidates: Possible addresses beside those.
+    """
+
+    reserved: bool | None
+    certainty: str
+    regions: tuple[RegionAnswer, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One thing that was said.
+
+    Attributes:
+        what: ``outcome``, ``size``, ``address`` or ``zones``.
+        part: ``main`` or ``low``; empty for what is no region's.
+        certainty: How sure it was.
+        right: It came so.
+        possible: It came so, or as one of the candidates.
+        told: What was said, in words.
+        seen: What came, in words.
+    """
+
+    what: str
+    part: str
+    certainty: str
+    right: bool
+    possible: bool
+    told: str
+    seen: str
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedBoot:
+    """One boot, judged against what one source said of it before.
+
+    Attributes:
+        name: Name of its folder.
+        machine: The machine.
+        words: The words.
+        source: ``capture``, ``log`` or ``sosreport``.
+        judged: What was said.
+        problem: Why there was no answer, or empty.
+    """
+
+    name: str
+    machine: NextMachine
+    words: tuple[str, ...]
+    source: str
+    judged: tuple[Judged, ...] = ()
+    problem: str = ""
+
+
+def answer_of(found: ReservationAnswer) -> Answer:
+    """Return how sure an answer is of what; one with an address is certain of it, and all else is open."""
+    predicted = found.predicted
+    unsure = predicted.outcome == NOT_DETERMINED
+    regions = tuple(
+        RegionAnswer(r.kind, r.size, CERTAIN, r.start, OPEN if r.start is None else CERTAIN)
+        for r in predicted.regions
+        if r.name
+    )
+    reserved = None if unsure else predicted.outcome == RESERVED
+    return Answer(reserved, OPEN if unsure else CERTAIN, regions, predicted.candidates)
+
+
+def judge_reservation(answer: Answer, seen: tuple[tuple[int, int], ...]) -> Iterator[Judged]:
+    """Judge what was said of a reservation.
+
+    Args:
+        answer: What was said.
+        seen: (start, size) of each region that came, lowest first.
+
+    Yields:
+        The outcome, then size and address of each region that was said or came.
+    """
+    right = answer.reserved == bool(seen)
+    told = {True: "reserved", False: "nothing", None: "open"}[answer.reserved]
+    yield Judged(
+        "outcome",
+        "",
+        answer.certainty,
+        right,
+        right or answer.reserved is None,
+        told,
+        "reserved" if seen else "nothing",
+    )
+    came = _by_part(seen)
+    regions = {r.part: r for r in answer.regions}
+    for part in _PARTS:
+        if part in regions and part in came:
+            region, (_, size) = regions[part], came[part]
+            same = region.size == size
+            yield Judged("size", part, region.size_certainty, same, same, f"{region.size:#x}", f"{size:#x}")
+        if part in regions or part in came:
+            start = came[part][0] if part in came else None
+            yield _judged_address(answer, part, regions.get(part), start)
+
+
+def _judged_address(answer: Answer, part: str, region: RegionAnswer | None, seen: int | None) -> Judged:
+    rows = [row for row in answer.candidates if row.part == part]
+    # What is not named at all is as sure as the outcome: a region that nobody spoke of is a wrong answer, too.
+    certainty = region.start_certainty if region else answer.certainty
+    told = region.start if region else None
+    right = told is not None and told == seen
+    possible = right or any(_names(row, seen) for row in rows)
+    text = "no region" if region is None else "open" if told is None else f"{told:#x}"
+    named = "".join(f"; {_row_text(row)}" for row in rows)
+    return Judged("address", part, certainty, right, possible, text + named, f"{seen:#x}" if seen else "no region")
+
+
+# Where two regions came, the lower one is for devices that reach no higher.
+def _by_part(seen: tuple[tuple[int, int], ...]) -> dict[str, tuple[int, int]]:
+    return dict(zip(_PARTS, reversed(seen), strict=False))
+
+
+def _names(row: Candidate, seen: int | None) -> bool:
+    if row.start is None or row.last is None or seen is None:
+        return row.start is None and seen is None
+    return row.last <= seen <= row.start and (row.start - seen) % (row.step or row.start - row.last or 1) == 0
+
+
+def _row_text(row: Candidate) -> str:
+    if row.start is None:
+        return "or none"
+    return f"or {row.start:#x}" + (f" down to {row.last:#x} by {row.step:#x}" if row.step else "")
