@@ -11,7 +11,7 @@ holds in four of five of them is likely. Whether answers called likely hold as o
 from collections.abc import Iterable
 from enum import Enum
 
-LIKELY_SHARE = 0.8
+LIKELY_SHARE = 0.5
 
 
 class Certainty(Enum):

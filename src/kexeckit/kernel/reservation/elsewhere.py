@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from kexeckit.kernel.certainty import Certainty, of_share
 from kexeckit.kernel.reservation.doubt import Candidate, Doubt, Takes
 from kexeckit.kernel.reservation.facts import KernelImage
-from kexeckit.kernel.reservation.trial import Trial, anywhere_below, in_the_way, placed, single
+from kexeckit.kernel.reservation.trial import Piece, Trial, anywhere_below, in_the_way, placed, single
 from kexeckit.machine.taken import Taker
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
@@ -84,7 +84,9 @@ def _kernel(trial: Trial) -> Doubt | None:
             parts.append(part)
             rows.append(single(part, region, "the kernel image lies elsewhere", 1 - mine / total))
             highest = (image.highest or 1 << 64) - image.size
-            rows += in_the_way(trial, part, image.size, (image.lowest, highest), "the kernel image lies in its way")
+            rows += in_the_way(
+                trial, part, Piece(image.size, image.lowest, highest), "the kernel image lies in its way"
+            )
     share = 1 - hit / total
     where = (
         "at the next boot the kernel image lies at another random place"
@@ -132,8 +134,8 @@ def _loaded_again(trial: Trial) -> Doubt | None:
     parts = []
     for part in ("main", "low"):
         region, top = trial.regions.get(part), free.regions.get(part)
-        starts = (0, max(reach - size, 0))
-        lower = list(in_the_way(free, part, size, starts, "the initrd lies in its way")) if top else []
+        piece = Piece(size, 0, max(reach - size, 0))
+        lower = list(in_the_way(free, part, piece, "the initrd lies in its way")) if top else []
         if region == top and not lower:
             continue
         parts.append(part)

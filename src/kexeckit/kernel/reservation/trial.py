@@ -16,7 +16,7 @@ from kexeckit.kernel.reservation.doubt import Candidate
 from kexeckit.kernel.reservation.early import EarlyMemory, early_memory
 from kexeckit.kernel.reservation.facts import ReservationInput
 from kexeckit.kernel.reservation.request import Request
-from kexeckit.kernel.reservation.search import Placement, Window, low_window, main_windows, place
+from kexeckit.kernel.reservation.search import Placement, Window, low_size, low_window, main_windows, place
 from kexeckit.memory.range import MemRange, clip
 from kexeckit.memory.units import align_down, align_up
 
@@ -81,34 +81,97 @@ def single(part: str, region: MemRange | None, when: str, share: float | None = 
     return Candidate(part, start, start, 0, when, share)
 
 
-def in_the_way(trial: Trial, part: str, piece: int, starts: tuple[int, int], when: str) -> Iterator[Candidate]:
-    """Yield where a region goes when one piece lies in its way.
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Something that lies in one piece at an unknown place.
+
+    Attributes:
+        size: Bytes.
+        lowest: It never begins below.
+        highest: It never begins above.
+    """
+
+    size: int
+    lowest: int = 0
+    highest: int = 1 << 64
+
+
+def in_the_way(trial: Trial, part: str, piece: Piece, when: str) -> Iterator[Candidate]:
+    """Yield where a region goes when a piece lies in its way.
 
     Args:
         trial: The search without that piece.
         part: The region.
-        piece: Bytes of the piece.
-        starts: Its lowest and its highest start.
+        piece: The piece.
         when: What would decide for it.
     """
-    region, align = trial.regions[part], trial.window(part).align
-    low = max(starts[0], region.start - piece + 1)
-    high = min(starts[1], region.end - 1)
-    if low > high:
+    region, window = trial.regions[part], trial.window(part)
+    if not _meets(piece, region):
         return
     if trial.request.base and part == "main":
         yield single(part, None, when)
         return
-    floor = align_up(max(trial.room(region).start, trial.window(part).range.start), align)
-    top, bottom = (align_down(max(start - region.size, 0), align) for start in (high, low))
+    room = trial.room(region)
+    yield from _below_piece(part, region, room, window, piece, when)
+    if not _leaves_room(region, room, window, piece):
+        blocked = trial.early.memory.reserve((clip(max(room.start, window.range.start), region.end) or region,))
+        yield from _further(trial, part, blocked, piece, f"{when} and leaves no room there")
+
+
+def _meets(piece: Piece, region: MemRange) -> bool:
+    return piece.lowest < region.end and piece.highest + piece.size > region.start
+
+
+def _starts(piece: Piece, region: MemRange) -> tuple[int, int]:
+    # The lowest and the highest start of a piece that shares a byte with a region.
+    return max(piece.lowest, region.start - piece.size + 1), min(piece.highest, region.end - 1)
+
+
+def _below_piece(
+    part: str, region: MemRange, room: MemRange, window: Window, piece: Piece, when: str
+) -> Iterator[Candidate]:
+    low, high = _starts(piece, region)
+    floor = align_up(max(room.start, window.range.start), window.align)
+    top = align_down(max(high - region.size, 0), window.align)
+    last = align_down(max(low - region.size, 0), window.align)
     if top >= floor:
-        yield _row(part, top, max(bottom, floor), align, when)
-    if bottom < floor or top < floor or low <= region.size:
-        blocked = clip(min(floor, region.start), region.end)
-        found = trial.again(trial.early.memory.reserve((blocked,) if blocked else ()))
-        for name in ("main", "low"):
-            if found.get(name) != trial.regions.get(name):
-                yield single(name, found.get(name), f"{when} and leaves no room there")
+        yield _row(part, top, max(last, floor), window.align, when)
+
+
+def _leaves_room(region: MemRange, room: MemRange, window: Window, piece: Piece) -> bool:
+    # Whether the region fits below the piece in the same room, wherever in its way that lies.
+    low, _ = _starts(piece, region)
+    floor = align_up(max(room.start, window.range.start), window.align)
+    return low - region.size >= floor
+
+
+def _further(trial: Trial, part: str, blocked: Memblock, piece: Piece, when: str) -> Iterator[Candidate]:
+    # The next lower room or window; a main region that goes high may want a low one, which the piece may meet as well.
+    region, memory = trial.regions[part], trial.early.memory
+    if part == "low":
+        window = low_window(trial.facts.rules, trial.facts.limits, region.size)
+        yield single(part, _found(blocked, region.size, window), when)
+        return
+    found = None
+    for window in _windows_from(trial, part, trial.window(part)):
+        found = found or _found(blocked, trial.request.size + window.extra, window)
+    yield single(part, found, when)
+    rules, limits = trial.facts.rules, trial.facts.limits
+    size = low_size(trial.request, rules, limits, found.start) if found else 0
+    if found and size and "low" not in trial.regions:
+        window = low_window(rules, limits, size)
+        low = _found(memory.reserve((found,)), size, window)
+        yield single("low", low, when)
+        if low:
+            room = next(f.range for f in memory.free() if f.range.contains(low))
+            yield from _below_piece("low", low, room, window, piece, when)
+    elif not size and "low" in trial.regions:
+        yield single("low", None, when)
+
+
+def _found(memory: Memblock, size: int, window: Window) -> MemRange | None:
+    at = memory.find(size, window.align, window.range)
+    return None if at is None else MemRange.from_size(at, size)
 
 
 def anywhere_below(trial: Trial, part: str, when: str) -> Iterator[Candidate]:
@@ -136,6 +199,18 @@ def anywhere_below(trial: Trial, part: str, when: str) -> Iterator[Candidate]:
                 yield _row(
                     part, highest, align_up(max(free.range.start, window.range.start), window.align), window.align, more
                 )
+
+
+def _low_rooms(trial: Trial, when: str) -> Iterator[Candidate]:
+    # Where a main region that goes high would have its low one.
+    rules, limits = trial.facts.rules, trial.facts.limits
+    size = low_size(trial.request, rules, limits, rules.high_limit)
+    window = low_window(rules, limits, size) if size else None
+    for free in trial.early.memory.free() if window else ():
+        highest = fit(free.range, size, window.align, window.range) if window else None
+        if window and highest is not None:
+            last = align_up(max(free.range.start, window.range.start), window.align)
+            yield _row("low", highest, last, window.align, when)
 
 
 def _windows_from(trial: Trial, part: str, own: Window) -> Iterator[Window]:

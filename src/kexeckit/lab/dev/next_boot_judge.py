@@ -110,16 +110,15 @@ class JudgedBoot:
 
 
 def answer_of(found: ReservationAnswer) -> Answer:
-    """Return how sure an answer is of what; one with an address is certain of it, and all else is open."""
+    """Return what an answer says, and how sure it is of what."""
     predicted = found.predicted
-    unsure = predicted.outcome == NOT_DETERMINED
     regions = tuple(
-        RegionAnswer(r.kind, r.size, CERTAIN, r.start, OPEN if r.start is None else CERTAIN)
+        RegionAnswer(r.kind, r.size, r.size_certainty.value, r.start, r.address_certainty.value)
         for r in predicted.regions
         if r.name
     )
-    reserved = None if unsure else predicted.outcome == RESERVED
-    return Answer(reserved, OPEN if unsure else CERTAIN, regions, predicted.candidates)
+    reserved = None if predicted.outcome == NOT_DETERMINED else predicted.outcome == RESERVED
+    return Answer(reserved, predicted.certainty.value, regions, predicted.candidates)
 
 
 def judge_reservation(answer: Answer, seen: tuple[tuple[int, int], ...]) -> Iterator[Judged]:
@@ -139,7 +138,9 @@ def judge_reservation(answer: Answer, seen: tuple[tuple[int, int], ...]) -> Iter
         "",
         answer.certainty,
         right,
-        right or answer.reserved is None,
+        right
+        or answer.reserved is None
+        or any(_names(row, seen[-1][0] if seen else None) for row in answer.candidates),
         told,
         "reserved" if seen else "nothing",
     )
