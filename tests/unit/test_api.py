@@ -371,9 +371,14 @@ def test_words_that_are_slips_or_odd() -> None:
     assert "kernelcore=1G" in caught.value.remedy
     with pytest.raises(UsageError):
         predict_reservation(machine, "crashkernl=1G")
-    assert len(predict_reservation(machine, "crashkernel=256", "quiet").doubtful_words) == 2
+    odd = predict_reservation(machine, "crashkernel=256", "quiet")
+    assert odd.words == ("crashkernel=256", "quiet")
+    assert len(odd.doubtful_words) == 2
+    assert json.loads(odd.to_json())["doubtful_words"] == list(odd.doubtful_words)
     assert predict_reservation(machine, "crashkernel=256M").doubtful_words == ()
-    assert len(predict_zones(machine, "kernelcore=512").doubtful_words) == 1
+    zones = predict_zones(machine, "kernelcore=512")
+    assert len(zones.doubtful_words) == 1
+    assert json.loads(zones.to_json())["doubtful_words"] == list(zones.doubtful_words)
 
 
 def test_an_open_address_has_no_range() -> None:

@@ -2,6 +2,8 @@
 
 from enum import Enum
 
+from kexeckit.frozen import dataclass
+
 
 class Agreement(Enum):
     """Whether a prediction and an observation agree."""
@@ -9,3 +11,26 @@ class Agreement(Enum):
     AGREE = "agree"
     DIFFER = "differ"
     UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A prediction beside an observation.
+
+    Attributes:
+        agreement: Whether they agree.
+        why: Why that is not known, or the differences and what could explain them; one sentence each.
+    """
+
+    agreement: Agreement
+    why: tuple[str, ...] = ()
+
+
+def not_compared(*why: str) -> Compared:
+    """Return that prediction and observation cannot be compared, and why."""
+    return Compared(Agreement.UNKNOWN, why)
+
+
+# The comparison is between one boot and itself.
+NO_CMDLINE = not_compared("the source does not show the command line of the boot that it shows")
+OTHER_WORDS = not_compared("the question is about other words than those of the boot that is shown")
