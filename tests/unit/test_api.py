@@ -33,6 +33,7 @@ from kexeckit import (
 )
 from kexeckit.cli.main import main
 from kexeckit.errors import SystemCallError
+from kexeckit.kernel.behaviour.behaviours import ASSUMED
 from kexeckit.kernel.reservation.doubt import Candidate
 from kexeckit.plan.make import plan_image
 from machines import GOLDEN, IOMEM, captures
@@ -245,6 +246,18 @@ def test_page_tables_of_ranges(capsys: pytest.CaptureFixture[str]) -> None:
     small = page_tables("x86_64", by_hand, gbpages=False)
     assert (small.pages, two.bytes) == (page_tables("x86_64", by_hand, leaf="2M").pages, 3 * 4096)
     assert not page_tables(open_machine("x86_64 ram:1G kernel:2.6.20"), by_hand).determined
+
+
+def test_a_version_is_assumed_only_where_a_kernel_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    """Leaves of one size for given ranges ask none on x86_64; arm64 makes its copy by version."""
+    by_hand = Range(0, 24 * TIB)
+    assert page_tables("x86_64", by_hand).assumed == (ASSUMED,)
+    assert page_tables("x86_64", by_hand, leaf="2M").assumed == ()
+    assert page_tables("arm64", by_hand, leaf="2M").assumed == (ASSUMED,)
+    words = ("--range", "0-24T", "--leaf", "2M", "--arch", "x86_64")
+    assert json.loads(page_tables("x86_64", by_hand, leaf="2M").to_json()) == printed(capsys, "page-tables", *words)
+    # Which tables of firmware are mapped is the kernel's choice, whatever the leaves are.
+    assert ASSUMED in page_tables(open_machine("x86_64 ram:1G"), leaf="2M").assumed
 
 
 def test_page_tables_that_are_not_determined() -> None:
