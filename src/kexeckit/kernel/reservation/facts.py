@@ -70,7 +70,8 @@ class ReservationInput:
         cmdline_known: A source shows `seen_cmdline`.
         seen_cmdline: The command line of the boot that `held` was seen in.
         table: The firmware's e820 table, for x86; empty where memory is given as regions.
-        changes: RAM of the table that the kernel makes reserved besides, as the source shows it (MTRR).
+        changes: RAM of the table that the kernel makes reserved besides: the low 64 KiB before 3.9, and what the source
+            shows (MTRR).
         reach: Address after the highest one that this build can use, in bytes; None for no limit (x86).
         regions: memblock.memory where no table is given.
         affinities: Which addresses are on which node, and which of them may be unplugged.
