@@ -26,6 +26,30 @@ class Compared:
     why: tuple[str, ...] = ()
 
 
+class Answered:
+    """An answer to words of a command line, beside what was observed.
+
+    Attributes:
+        compared: Whether prediction and observation agree, and why not.
+        words: The words that were typed, as `check_words` passes them.
+    """
+
+    __slots__ = ()
+
+    compared: Compared
+    words: tuple[str, ...]
+
+    @property
+    def agreement(self) -> Agreement:
+        """Whether prediction and observation agree."""
+        return self.compared.agreement
+
+    @property
+    def asked(self) -> bool:
+        """Words were typed, so that the question may be about another boot than the one that is shown."""
+        return bool(self.words)
+
+
 def not_compared(*why: str) -> Compared:
     """Return that prediction and observation cannot be compared, and why."""
     return Compared(Agreement.UNKNOWN, why)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from kexeckit.formats.word_check import check_words, unknown_words, value_doubts
 from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.behaviours import Behaviours
-from kexeckit.kernel.observed import Agreement, Compared
+from kexeckit.kernel.observed import Answered, Compared
 from kexeckit.kernel.reservation.from_machine import reservation_input
 from kexeckit.kernel.reservation.observed import ObservedReservation, compare_reservation, observed_reservation
 from kexeckit.kernel.reservation.predict import Reservation, predict_reservation
@@ -14,7 +14,7 @@ from kexeckit.machine.value import Machine
 
 
 @dataclass(frozen=True, slots=True)
-class ReservationAnswer:
+class ReservationAnswer(Answered):
     """A predicted reservation beside the observed one.
 
     Attributes:
@@ -28,16 +28,6 @@ class ReservationAnswer:
     observed: ObservedReservation | None
     compared: Compared
     words: tuple[str, ...] = ()
-
-    @property
-    def agreement(self) -> Agreement:
-        """Whether prediction and observation agree."""
-        return self.compared.agreement
-
-    @property
-    def asked(self) -> bool:
-        """Words were typed, so that the question may be about another boot than the one that is shown."""
-        return bool(self.words)
 
     @property
     def doubtful(self) -> tuple[str, ...]:

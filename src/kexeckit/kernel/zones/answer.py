@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from kexeckit.formats.word_check import check_words, value_doubts
 from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.behaviours import Behaviours
-from kexeckit.kernel.observed import Agreement, Compared
+from kexeckit.kernel.observed import Answered, Compared
 from kexeckit.kernel.zones.from_machine import ZoneQuestion, zone_question
 from kexeckit.kernel.zones.observed import ObservedZones, compare_zones, observed_zones
 from kexeckit.kernel.zones.predict import ZonePrediction, predict_zones
@@ -14,7 +14,7 @@ from kexeckit.machine.value import Machine
 
 
 @dataclass(frozen=True, slots=True)
-class ZonesAnswer:
+class ZonesAnswer(Answered):
     """Predicted zones beside the observed ones.
 
     Attributes:
@@ -30,16 +30,6 @@ class ZonesAnswer:
     observed: ObservedZones | None
     compared: Compared
     words: tuple[str, ...] = ()
-
-    @property
-    def agreement(self) -> Agreement:
-        """Whether prediction and observation agree."""
-        return self.compared.agreement
-
-    @property
-    def asked(self) -> bool:
-        """Words were typed, so that the question may be about another boot than the one that is shown."""
-        return bool(self.words)
 
     @property
     def doubtful(self) -> tuple[str, ...]:
