@@ -33,6 +33,7 @@ from kexeckit import (
 )
 from kexeckit.cli.main import main
 from kexeckit.errors import SystemCallError
+from kexeckit.kernel.behaviour.behaviours import ASSUMED
 from kexeckit.kernel.reservation.doubt import Candidate
 from kexeckit.plan.make import plan_image
 from machines import GOLDEN, IOMEM, captures
@@ -247,6 +248,18 @@ def test_page_tables_of_ranges(capsys: pytest.CaptureFixture[str]) -> None:
     assert not page_tables(open_machine("x86_64 ram:1G kernel:2.6.20"), by_hand).determined
 
 
+def test_a_version_is_assumed_only_where_a_kernel_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    """Leaves of one size for given ranges ask none on x86_64; arm64 makes its copy by version."""
+    by_hand = Range(0, 24 * TIB)
+    assert page_tables("x86_64", by_hand).assumed == (ASSUMED,)
+    assert page_tables("x86_64", by_hand, leaf="2M").assumed == ()
+    assert page_tables("arm64", by_hand, leaf="2M").assumed == (ASSUMED,)
+    words = ("--range", "0-24T", "--leaf", "2M", "--arch", "x86_64")
+    assert json.loads(page_tables("x86_64", by_hand, leaf="2M").to_json()) == printed(capsys, "page-tables", *words)
+    # Which tables of firmware are mapped is the kernel's choice, whatever the leaves are.
+    assert ASSUMED in page_tables(open_machine("x86_64 ram:1G"), leaf="2M").assumed
+
+
 def test_page_tables_that_are_not_determined() -> None:
     """A kernel below what is modelled has no number."""
     found = page_tables(open_machine("x86_64 ram:1G kernel:2.6.20"))
@@ -371,9 +384,14 @@ def test_words_that_are_slips_or_odd() -> None:
     assert "kernelcore=1G" in caught.value.remedy
     with pytest.raises(UsageError):
         predict_reservation(machine, "crashkernl=1G")
-    assert len(predict_reservation(machine, "crashkernel=256", "quiet").doubtful_words) == 2
+    odd = predict_reservation(machine, "crashkernel=256", "quiet")
+    assert odd.words == ("crashkernel=256", "quiet")
+    assert len(odd.doubtful_words) == 2
+    assert json.loads(odd.to_json())["doubtful_words"] == list(odd.doubtful_words)
     assert predict_reservation(machine, "crashkernel=256M").doubtful_words == ()
-    assert len(predict_zones(machine, "kernelcore=512").doubtful_words) == 1
+    zones = predict_zones(machine, "kernelcore=512")
+    assert len(zones.doubtful_words) == 1
+    assert json.loads(zones.to_json())["doubtful_words"] == list(zones.doubtful_words)
 
 
 def test_an_open_address_has_no_range() -> None:

@@ -171,7 +171,8 @@ def test_arm64_with_large_pages_is_refused(tmp_path: Path, capsys: pytest.Captur
     assert main(["page-tables", "--root", str(tmp_path / "m.toml")]) == 69
     assert "64 KiB" in capsys.readouterr().err
     (tmp_path / "iomem").write_text("40000000-7fffffff : System RAM\n")
-    assert asked(tmp_path / "iomem", arch="arm64").assumed == (LEVELS, PAGE_SIZE)
+    assert asked(tmp_path / "iomem", arch="arm64").assumed == (VERSION, LEVELS, PAGE_SIZE)
+    assert asked(tmp_path / "iomem", arch="arm64", release="6.12").assumed == (LEVELS, PAGE_SIZE)
 
 
 def test_without_an_architecture_nothing_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

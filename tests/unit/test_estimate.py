@@ -13,9 +13,9 @@ import pytest
 
 from kexeckit.cli.main import main
 from kexeckit.errors import InputError
-from kexeckit.formats.vmlinux import KernelMemory, parse_vmlinux
+from kexeckit.formats.vmlinux import parse_vmlinux
 from kexeckit.kernel.sizing.defaults import DEFAULT_TABLES, computed_defaults, defaults_for
-from kexeckit.kernel.sizing.estimate import CaptureSetup, estimate, in_tmpfs, kernel_sizes
+from kexeckit.kernel.sizing.estimate import CaptureSetup, estimate, in_tmpfs, kernel_size
 from kexeckit.lab.cpio import file, format_cpio
 from kexeckit.memory.units import parse_size
 from kexeckit.render.estimate import estimate_document, render_estimate
@@ -28,7 +28,7 @@ TIB = 1 << 40
 
 def setup(**values: int) -> CaptureSetup:
     """Return a setup with a kernel of 44 MiB and a small initramfs."""
-    usual = {"unpacking": 56 * MIB, "kernel": 44 * MIB, "running": 39 * MIB, "initrd": 8 * MIB, "unpacked": 24 * MIB}
+    usual = {"unpacking": 56 * MIB, "kernel": 44 * MIB, "initrd": 8 * MIB, "unpacked": 24 * MIB}
     words = {**usual, **values}
     half, trace, room = bool(words.pop("half", 1)), bool(words.pop("trace", 0)), bool(words.pop("room", 1))
     return replace(CaptureSetup(**words), half=half, trace_files=trace, hotplug_room=room)  # type: ignore[arg-type]
@@ -92,18 +92,6 @@ def test_parts_when_the_file_system_is_mounted() -> None:
     assert found == {**files, **measured, **KEXEC, **USUAL, "struct-pages": 8 * MIB}
 
 
-def test_a_kernel_that_runs_needs_no_more_than_one_that_starts() -> None:
-    """Slabs, drivers and programs are 16 MiB, as much as starting drivers take, and the kernel is no larger.
-
-    So with nothing else in the balance, both moments are alike, and the earlier one is named.
-    """
-    found = estimate(setup(initrd=0, unpacked=MIB, kernel=44 * MIB, running=44 * MIB, half=0))
-    assert found.moment == "starting"
-    assert (
-        estimate(setup(initrd=0, unpacked=MIB, kernel=44 * MIB, running=44 * MIB, half=0, trace=1)).moment == "starting"
-    )
-
-
 def test_headers_without_room_for_hotplug() -> None:
     """56 bytes each for 1024 CPUs and a few ranges."""
     assert parts(room=0)["elfcorehdr"] == 60 * KIB
@@ -144,23 +132,21 @@ def test_the_margin_is_a_tenth_and_fills_up_16_mib() -> None:
 
 def test_an_estimate_of_nothing_but_files() -> None:
     """One CPU, no RAM to dump, no swiotlb or LUKS, a kernel since 6.6, room for hotplug, a tmpfs."""
-    found = CaptureSetup(0, 0, 0, 0, 0)
+    found = CaptureSetup(0, 0, 0, 0)
     assert (found.cpus, found.ram, found.low, found.luks, found.assumed) == (1, 0, 0, 0, ())
     assert (found.trace_files, found.hotplug_room, found.half) == (False, True, True)
 
 
-@pytest.mark.parametrize(
-    "values", [{"cpus": 0}, {"ram": -1}, {"initrd": -1}, {"running": 44 * MIB + 1}, {"luks": -1}, {"unpacking": -1}]
-)
+@pytest.mark.parametrize("values", [{"cpus": 0}, {"ram": -1}, {"initrd": -1}, {"luks": -1}, {"unpacking": -1}])
 def test_impossible_setups_cannot_be_made(values: dict[str, int]) -> None:
-    """No CPU, negative sizes, a kernel that grows when it frees its init part."""
+    """No CPU, negative sizes."""
     with pytest.raises(ValueError, match="sizes are not negative"):
         setup(**values)
 
 
 def test_shares_of_an_unpacked_kernel() -> None:
-    """80 % of the file in memory, and 71 % without the init part: measured."""
-    assert kernel_sizes(100 * MIB) == (80 * MIB, 71 * MIB)
+    """80 % of the file are in memory, measured: it has its relocations, too."""
+    assert kernel_size(100 * MIB) == 80 * MIB
 
 
 @pytest.mark.parametrize(("ram", "size"), [(4 * GIB - 128 * MIB, 192), (4 * GIB - 128 * MIB + 1, 256), (4 * GIB, 256)])
@@ -196,7 +182,7 @@ def test_more_never_needs_less(name: str) -> None:
     ("values", "moment"),
     [
         ({"unpacking": 200 * MIB}, "loading"),
-        ({"initrd": 0, "unpacked": MIB, "running": 44 * MIB}, "starting"),
+        ({"initrd": 0, "unpacked": MIB}, "starting"),
         ({"initrd": 60 * MIB, "unpacked": 60 * MIB}, "file-system"),
         ({"initrd": 60 * MIB, "unpacked": 60 * MIB, "half": 0}, "starting"),
     ],
@@ -229,12 +215,6 @@ def test_a_tmpfs_takes_half() -> None:
 def test_when_the_first_file_system_is_a_tmpfs(words: str, *, tmpfs: bool) -> None:
     """Without a root= and without a type that is another one."""
     assert in_tmpfs(words) is tmpfs
-
-
-def test_the_running_kernel_is_smaller() -> None:
-    """Than while it starts, and that is less than the file, which has its relocations."""
-    starting, running = kernel_sizes(55 * MIB)
-    assert running < starting < 55 * MIB
 
 
 def test_defaults_of_distributions() -> None:
@@ -317,21 +297,14 @@ def vmlinux(*sections: tuple[bytes, int, int], loads: tuple[int, ...] = (30 * MI
 
 
 def test_memory_of_a_kernel() -> None:
-    """What is loaded without the scratch area; the init part runs from .init.text to .bss."""
-    data = vmlinux(
-        (b".text", 0x81000000, 30 * MIB),
-        (b".init.text", 0x83001000, MIB),
-        (b".bss", 0x83301000, 4 * MIB),
-        (b".init.scratch", 0x83800000, 4 * MIB),
-    )
-    assert parse_vmlinux(data, "vmlinux") == KernelMemory(38 * MIB, 3 * MIB)
-    apart = vmlinux((b".data..percpu", 0, 5000), (b".init.text", 0x83001000, MIB), (b".bss", 0x83301000, MIB))
-    assert parse_vmlinux(apart, "vmlinux").init == 3 * MIB + 8192
+    """What is loaded, without the scratch area in whole pages."""
+    data = vmlinux((b".text", 0x81000000, 30 * MIB), (b".init.scratch", 0x83800000, 4 * MIB - 1))
+    assert parse_vmlinux(data, "vmlinux") == 38 * MIB
 
 
-def test_a_kernel_without_sections_frees_nothing_that_is_known() -> None:
-    """The sum of what is loaded still counts."""
-    assert parse_vmlinux(vmlinux(), "vmlinux") == KernelMemory(42 * MIB, 0)
+def test_memory_of_a_kernel_without_sections() -> None:
+    """The sum of what is loaded."""
+    assert parse_vmlinux(vmlinux(), "vmlinux") == 42 * MIB
 
 
 @pytest.mark.parametrize("data", [b"", b"\x7fELF\x02\x01" + bytes(80), vmlinux()[:150], vmlinux()[:-40]])

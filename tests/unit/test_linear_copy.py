@@ -43,14 +43,13 @@ def test_blocks_of_1_gib_need_pages_of_4_kib() -> None:
     assert tables(FOUR_K, 0, 4 * GIB + 2 * MIB) == TablePages(pgd=1, pud=1, pmd=1)
 
 
-@pytest.mark.parametrize("page", [0, (1 << 48) - 4096, 1 << 48])
 @pytest.mark.parametrize(("form", "pages"), [(FOUR_K, 4), (TableFormat(4, page_shift=14, half=False), 4), (LARGE, 3)])
-def test_the_table_of_the_code_page(form: TableFormat, pages: int, page: int) -> None:
-    """From the bottom up until 48 bits are reached (52 where the page lies so high), at most four levels.
+def test_the_table_of_the_code_page(form: TableFormat, pages: int) -> None:
+    """From the bottom up until 48 bits are reached, at most four levels.
 
-    Source: arch/arm64/mm/trans_pgd.c, trans_pgd_idmap_page(). 52 bits take as many levels as 48 with each page size.
+    Source: arch/arm64/mm/trans_pgd.c, trans_pgd_idmap_page(), whose 52 bits take as many levels with each page size.
     """
-    copy = count_linear_copy(RangeSet((MemRange(0, GIB),)), LinearMap(form), page)
+    copy = count_linear_copy(RangeSet((MemRange(0, GIB),)), LinearMap(form))
     assert copy.identity == pages
     assert copy.vectors == 0
     assert copy.total == copy.tables.total + pages

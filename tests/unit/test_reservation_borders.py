@@ -24,6 +24,7 @@ from kexeckit.kernel.reservation.words import unmodelled
 from kexeckit.machine.merge import stated
 from kexeckit.machine.version import parse_kernel_version
 from kexeckit.memory.range import MemRange
+from kexeckit.memory.units import KIB
 from machines import read_text
 from readings import facts_of_log
 
@@ -44,6 +45,16 @@ def test_a_size_of_all_ram_is_refused_at_once(release: str, *, refused: bool) ->
     for size, bad in ((GIB - MIB, False), (GIB, refused), (GIB + MIB, refused)):
         found = evaluate(f"crashkernel={size // MIB}M", GIB, rules(release))
         assert (found.outcome == "refused") is bad, size
+
+
+@pytest.mark.parametrize(("release", "outcome"), [("3.8", "none"), ("3.9", "reserved")])
+def test_low_memory_counts_as_ram_from_3_9_on(release: str, outcome: str) -> None:
+    """arch/x86/kernel/setup.c, trim_bios_range(): before, the first 64 KiB were no RAM; since, only page 0 is none."""
+    text = x86_log(((0, 640 * KIB, 1), (MIB, GIB, 1)), version=f"{release}.0", initrd=None)
+    from_3_9 = GIB - 384 * KIB - 4 * KIB
+    found = predict(text, f"crashkernel={from_3_9 // KIB}K-:64M")
+    assert found.outcome == outcome
+    assert predict(text, f"crashkernel={from_3_9 // KIB - 60}K-:64M").outcome == "reserved"
 
 
 def names(release: str, arch: str = "x86_64", *, high: bool = False) -> list[str]:

@@ -1,5 +1,6 @@
 """Typed words: slips are refused with the likely word, odd values are told, and all else passes."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -127,9 +128,10 @@ def test_distance(one: str, other: str, slips: int) -> None:
 
 @pytest.mark.parametrize(("verb", "word"), [("crashkernel", "crashkernl=1G"), ("crashkernel", "1G"), ("zones", "1G")])
 def test_both_commands_refuse_alike(tmp_path: Path, capsys: pytest.CaptureFixture[str], verb: str, word: str) -> None:
-    """Exit 2 and a remedy, before anything is read."""
+    """Exit 2 and a remedy, before a memory map is missed."""
     commands = Commands(tmp_path, capsys)
-    ended = commands.run(verb, word, "--root", commands.at("none"))
+    (tmp_path / "empty").mkdir()
+    ended = commands.run(verb, word, "--root", commands.at("empty"), "--arch", "x86_64")
     assert ended.code == 2
     assert ended.message == f"kexeckit: {word!r} is no word of a kernel command line"
     assert ended.hint.startswith("  hint: did you mean ")
@@ -148,3 +150,18 @@ def test_the_kernels_answer_stays_beside_the_warning(tmp_path: Path, capsys: pyt
     ]
     ended = commands.run("zones", "kernelcore=512MB", *root)
     assert (ended.code, "passes over 'B'" in ended.err) == (0, True)
+
+
+@pytest.mark.parametrize(("verb", "odd"), [("crashkernel", "crashkernel=512MB"), ("zones", "kernelcore=512MB")])
+def test_the_document_has_the_warnings_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], verb: str, odd: str
+) -> None:
+    """The same sentences in both places; a list without any where no word is odd."""
+    commands = Commands(tmp_path, capsys, FakeMachine())
+    root = ("--root", commands.at("root"), "--kernel-version", "6.1", "--json")
+    ended = commands.run(verb, odd, *root)
+    said = json.loads(ended.out)["doubtful_words"]
+    assert [text.partition(":")[0] for text in said] == [odd]
+    assert ended.err.splitlines() == [f"kexeckit: warning: {text}" for text in said]
+    ended = commands.run(verb, odd.removesuffix("B"), *root)
+    assert (json.loads(ended.out)["doubtful_words"], ended.err) == ([], "")

@@ -97,7 +97,7 @@ def page_tables(
         PlanError: The tables do not reach a range.
     """
     from kexeckit.kernel.behaviour.of_machine import behaviours_of
-    from kexeckit.kernel.page_tables.from_machine import answer, mapping_question, question_of_ranges
+    from kexeckit.kernel.page_tables.from_machine import answer, answer_of_ranges, mapped_arch, mapping_question
     from kexeckit.memory.rangeset import RangeSet
 
     if leaf not in LEAVES:
@@ -107,10 +107,9 @@ def page_tables(
         raise UsageError(f"no range is given for {machine}", remedy="give ranges, or a machine")
     kernel = behaviours or behaviours_of(known)
     if ranges:
-        question = question_of_ranges(known, RangeSet(ranges), kernel, levels=levels, gbpages=gbpages is not False)
-    else:
-        question = mapping_question(known, kernel, levels=levels, gbpages=gbpages)
-    return PageTables(answer(question, leaf))
+        arch, mapped, use = mapped_arch(known), RangeSet(ranges), gbpages is not False
+        return PageTables(answer_of_ranges(arch, mapped, leaf, kernel, levels=levels, gbpages=use))
+    return PageTables(answer(mapping_question(known, kernel, levels=levels, gbpages=gbpages), leaf))
 
 
 def _bare(arch: str) -> Machine:

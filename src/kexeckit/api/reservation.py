@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from kexeckit.api.asked import Asked
 from kexeckit.api.reason import Reason
 from kexeckit.kernel.behaviour.behaviours import Behaviours
 from kexeckit.kernel.reservation.answer import ReservationAnswer, answer_reservation
@@ -12,16 +13,14 @@ from kexeckit.machine.value import Machine
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ReservationPrediction:
+class ReservationPrediction(Asked):
     """A predicted reservation beside the observed one; attributes have the names of the JSON document's keys.
 
     Attributes:
         answer: The whole answer, from which all others are taken; its form may change in any release.
-        words: The words that were asked about.
     """
 
     answer: ReservationAnswer
-    words: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> str:
@@ -49,16 +48,6 @@ class ReservationPrediction:
         return self.answer.observed
 
     @property
-    def agreement(self) -> str:
-        """``agree``, ``differ`` or ``unknown``."""
-        return self.answer.agreement.value
-
-    @property
-    def explanations(self) -> tuple[str, ...]:
-        """What could explain a difference, or why agreement is unknown."""
-        return self.answer.compared.why
-
-    @property
     def reasons(self) -> tuple[Reason, ...]:
         """Why the prediction says what it says."""
         from kexeckit.kernel.reservation.explain import explain
@@ -69,15 +58,6 @@ class ReservationPrediction:
     def assumed(self) -> tuple[str, ...]:
         """What no source shows and was assumed, one sentence each."""
         return self.answer.predicted.facts.assumed
-
-    @property
-    def doubtful_words(self) -> tuple[str, ...]:
-        """What the kernel makes of words that are probably not meant so, one sentence each."""
-        from kexeckit.formats.word_check import unknown_words, value_doubts
-        from kexeckit.kernel.reservation.vocabulary import VOCABULARY
-
-        unknown = (f"{w}: no effect on a reservation is known" for w in unknown_words(self.words, VOCABULARY))
-        return (*value_doubts(self.words, auto=bool(self.answer.predicted.facts.rules.auto)), *unknown)
 
     def to_json(self) -> str:
         """Return the document ``kexeckit/crashkernel/1``, as ``kexeckit crashkernel --json`` prints it."""
@@ -105,8 +85,4 @@ def predict_reservation(machine: Machine, *words: str, behaviours: Behaviours | 
         InputError: No source shows the architecture or a memory map, or the map contradicts the rest.
         UsageError: A word is surely a slip; the error's ``remedy`` says what may be meant.
     """
-    from kexeckit.formats.word_check import check_words
-    from kexeckit.kernel.reservation.vocabulary import VOCABULARY
-
-    check_words(words, VOCABULARY)
-    return ReservationPrediction(answer_reservation(machine, words, behaviours), words)
+    return ReservationPrediction(answer_reservation(machine, words, behaviours))

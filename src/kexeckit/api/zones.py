@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from kexeckit.api.asked import Asked
 from kexeckit.api.reason import Reason
 from kexeckit.kernel.behaviour.behaviours import Behaviours
 from kexeckit.kernel.zones.answer import ZonesAnswer, answer_zones
@@ -12,16 +13,14 @@ from kexeckit.machine.value import Machine
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ZonesPrediction:
+class ZonesPrediction(Asked):
     """Predicted zones beside the observed ones; attributes have the names of the JSON document's keys.
 
     Attributes:
         answer: The whole answer, from which all others are taken; its form may change in any release.
-        words: The words that were asked about.
     """
 
     answer: ZonesAnswer
-    words: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> str:
@@ -59,16 +58,6 @@ class ZonesPrediction:
         return self.answer.observed
 
     @property
-    def agreement(self) -> str:
-        """``agree``, ``differ`` or ``unknown``."""
-        return self.answer.agreement.value
-
-    @property
-    def explanations(self) -> tuple[str, ...]:
-        """The differences, or why agreement is unknown."""
-        return self.answer.why
-
-    @property
     def reasons(self) -> tuple[Reason, ...]:
         """Why the prediction says what it says."""
         return tuple(Reason(r.about, r.text) for r in self.answer.predicted.reasons)
@@ -77,13 +66,6 @@ class ZonesPrediction:
     def assumed(self) -> tuple[str, ...]:
         """What no source shows and was assumed, one sentence each."""
         return self.answer.question.assumed
-
-    @property
-    def doubtful_words(self) -> tuple[str, ...]:
-        """What the kernel makes of words that are probably not meant so, one sentence each."""
-        from kexeckit.formats.word_check import value_doubts
-
-        return tuple(value_doubts(self.words))
 
     def to_json(self) -> str:
         """Return the document ``kexeckit/zones/1``, as ``kexeckit zones --json`` prints it."""
@@ -117,8 +99,4 @@ def predict_zones(machine: Machine, *words: str, behaviours: Behaviours | None =
         UnavailableError: No source shows a memory map.
         UsageError: A word is surely a slip; the error's ``remedy`` says what may be meant.
     """
-    from kexeckit.formats.word_check import check_words
-    from kexeckit.kernel.zones.vocabulary import VOCABULARY
-
-    check_words(words, VOCABULARY)
-    return ZonesPrediction(answer_zones(machine, words, behaviours), words)
+    return ZonesPrediction(answer_zones(machine, words, behaviours))

@@ -97,25 +97,6 @@ def _size(args: Namespace, name: str) -> int:
     return size
 
 
-def _check(words: list[str]) -> None:
-    if words:
-        from kexeckit.formats.word_check import check_words
-        from kexeckit.kernel.reservation.vocabulary import VOCABULARY
-
-        check_words(words, VOCABULARY)
-
-
-def _warn(words: list[str], *, auto: bool) -> None:
-    if not words:
-        return
-    from kexeckit.cli.output import print_warnings
-    from kexeckit.formats.word_check import unknown_words, value_doubts
-    from kexeckit.kernel.reservation.vocabulary import VOCABULARY
-
-    print_warnings(value_doubts(words, auto=auto))
-    print_warnings(f"{word}: no effect on a reservation is known" for word in unknown_words(words, VOCABULARY))
-
-
 def run(args: Namespace) -> int:
     """Print the prediction, or the estimate."""
     from kexeckit.errors import UsageError
@@ -128,6 +109,7 @@ def run(args: Namespace) -> int:
     from kexeckit.errors import NOT_DETERMINED
 
     refuse_unused(args, _OF_ESTIMATE, "a prediction", "add --estimate, to which they belong")
+    from kexeckit.cli.output import print_document, print_text, print_warnings
     from kexeckit.kernel.behaviour.of_machine import behaviours_of
     from kexeckit.kernel.observed import Agreement
     from kexeckit.kernel.reservation import predict
@@ -136,20 +118,14 @@ def run(args: Namespace) -> int:
     from kexeckit.system.machine import read_machine
     from kexeckit.system.sysroot import open_sysroot
 
-    _check(args.words)
     machine = read_machine(open_sysroot(args.root), arch=args.arch, release=args.kernel_version)
     behaviours = behaviours_of(machine, read_stated(args, "reservation"))
     answer = answer_reservation(machine, args.words, behaviours)
-    found = answer.predicted
     if args.json:
-        from kexeckit.cli.output import print_document
-
         print_document(crashkernel_document(answer))
     else:
-        from kexeckit.cli.output import printable
-
-        print(printable(render_crashkernel(answer)))
-    _warn(args.words, auto=bool(found.facts.rules.auto))
+        print_text(render_crashkernel(answer))
+    print_warnings(answer.doubtful)
     if answer.agreement is Agreement.DIFFER:
         return 1
-    return {predict.FAILED: 1, predict.NOT_DETERMINED: NOT_DETERMINED}.get(found.outcome, 0)
+    return {predict.FAILED: 1, predict.NOT_DETERMINED: NOT_DETERMINED}.get(answer.predicted.outcome, 0)

@@ -52,12 +52,10 @@ def run(args: Namespace) -> int:
 
 
 def _by_hand(args: Namespace) -> "tuple[TableCost | UnknownCost, bool]":
-    from dataclasses import replace
-
     from kexeckit.cli.parser import refuse_unused
     from kexeckit.kernel.behaviour.of_machine import behaviours_of
-    from kexeckit.kernel.page_tables.cost import UnknownCost, cost_with_leaf
-    from kexeckit.kernel.page_tables.from_machine import answer, question_of_ranges
+    from kexeckit.kernel.page_tables.cost import cost_with_leaf
+    from kexeckit.kernel.page_tables.from_machine import answer_of_ranges, mapped_arch
     from kexeckit.kernel.page_tables.geometry import TableFormat
     from kexeckit.memory.rangeset import RangeSet
 
@@ -70,9 +68,8 @@ def _by_hand(args: Namespace) -> "tuple[TableCost | UnknownCost, bool]":
         refuse_unused(args, ("root",), "--range with --kernel-version")
     machine = _machine(args)
     kernel = behaviours_of(machine, read_stated(args, "loading"))
-    question = question_of_ranges(machine, ranges, kernel, levels=levels, gbpages=not args.no_gbpages)
-    cost = answer(question, args.leaf)
-    return (cost if isinstance(cost, UnknownCost) else replace(cost, designs=())), True
+    arch, gbpages = mapped_arch(machine), not args.no_gbpages
+    return answer_of_ranges(arch, ranges, args.leaf, kernel, levels=levels, gbpages=gbpages), True
 
 
 def _of_machine(args: Namespace) -> "tuple[TableCost | UnknownCost, bool]":

@@ -24,6 +24,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Print the prediction."""
+    from kexeckit.cli.output import print_document, print_warnings
     from kexeckit.errors import NOT_DETERMINED
     from kexeckit.kernel.behaviour.of_machine import behaviours_of
     from kexeckit.kernel.observed import Agreement
@@ -34,7 +35,6 @@ def run(args: Namespace) -> int:
     from kexeckit.system.machine import read_machine
     from kexeckit.system.sysroot import open_sysroot
 
-    _check(args.words)
     machine = read_machine(open_sysroot(args.root), arch=args.arch, release=args.kernel_version)
     if args.efi_map:
         machine = with_efi_map(machine, _file(args.efi_map), args.efi_map)
@@ -43,31 +43,13 @@ def run(args: Namespace) -> int:
     costs = node_costs(question.machine, question.parameters, prediction)
     afford = affordable_kernelcore(question.machine, question.behaviour) if args.afford and not question.below else None
     if args.json:
-        from kexeckit.cli.output import print_document
-
         print_document(zones_document(answer, costs, afford))
     else:
         print(render_zones(answer, costs, afford))
-    _warn(args.words)
+    print_warnings(answer.doubtful)
     if answer.agreement is Agreement.DIFFER:
         return 1
     return 0 if prediction.nodes else NOT_DETERMINED
-
-
-def _check(words: list[str]) -> None:
-    if words:
-        from kexeckit.formats.word_check import check_words
-        from kexeckit.kernel.zones.vocabulary import VOCABULARY
-
-        check_words(words, VOCABULARY)
-
-
-def _warn(words: list[str]) -> None:
-    if words:
-        from kexeckit.cli.output import print_warnings
-        from kexeckit.formats.word_check import value_doubts
-
-        print_warnings(value_doubts(words))
 
 
 def _file(path: str) -> bytes:

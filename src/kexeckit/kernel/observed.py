@@ -2,6 +2,8 @@
 
 from enum import Enum
 
+from kexeckit.frozen import dataclass
+
 
 class Agreement(Enum):
     """Whether a prediction and an observation agree."""
@@ -9,3 +11,50 @@ class Agreement(Enum):
     AGREE = "agree"
     DIFFER = "differ"
     UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A prediction beside an observation.
+
+    Attributes:
+        agreement: Whether they agree.
+        why: Why that is not known, or the differences and what could explain them; one sentence each.
+    """
+
+    agreement: Agreement
+    why: tuple[str, ...] = ()
+
+
+class Answered:
+    """An answer to words of a command line, beside what was observed.
+
+    Attributes:
+        compared: Whether prediction and observation agree, and why not.
+        words: The words that were typed, as `check_words` passes them.
+    """
+
+    __slots__ = ()
+
+    compared: Compared
+    words: tuple[str, ...]
+
+    @property
+    def agreement(self) -> Agreement:
+        """Whether prediction and observation agree."""
+        return self.compared.agreement
+
+    @property
+    def asked(self) -> bool:
+        """Words were typed, so that the question may be about another boot than the one that is shown."""
+        return bool(self.words)
+
+
+def not_compared(*why: str) -> Compared:
+    """Return that prediction and observation cannot be compared, and why."""
+    return Compared(Agreement.UNKNOWN, why)
+
+
+# The comparison is between one boot and itself.
+NO_CMDLINE = not_compared("the source does not show the command line of the boot that it shows")
+OTHER_WORDS = not_compared("the question is about other words than those of the boot that is shown")

@@ -58,7 +58,7 @@ def plan_file_load(request: LoadRequest, facts: MachineFacts, *, predicted: bool
     machine = FileLoadMachine(facts.resources)
     kernel = _kernel(facts, known.loading)
     files = FileLoadFiles(request.panic, len(request.initrd.data) if request.initrd else None, request.cmdline)
-    found = predict_file_load(machine, kernel, _image(image), files)
+    found = predict_file_load(machine, kernel, X86Image.of(image), files)
     handed = crash_memory_map(machine, kernel, found) if request.panic else normal_memory_map(facts.firmware_map)
     warnings = [
         *known.said(known.loading),
@@ -131,17 +131,6 @@ def _kernel(facts: MachineFacts, behaviour: KernelBehaviour) -> FileLoadKernel:
         crash_hotplug=facts.loader.crash_hotplug,
         cma=facts.loader.cma,
         efi_runtime_map=len(facts.efi.runtime_map) * size if facts.efi else 0,
-    )
-
-
-def _image(image: BzImage) -> X86Image:
-    return X86Image(
-        file_size=image.file_size,
-        setup_sects=image.setup_size // 512 - 1,
-        init_size=image.init_size,
-        kernel_alignment=image.kernel_alignment,
-        pref_address=image.pref_address,
-        cmdline_size=image.cmdline_size,
     )
 
 

@@ -35,6 +35,7 @@ def crashkernel_document(answer: ReservationAnswer) -> dict[str, Any]:
         "agreement": answer.agreement.value,
         "explanations": list(answer.compared.why),
         "assumed": list(found.facts.assumed),
+        "doubtful_words": list(answer.doubtful),
         "sources": list(found.facts.sources),
         "fits": [{"spec": f.spec, "text": f.text} for f in fits(found)],
         "user_space": {

@@ -35,8 +35,9 @@ def zones_document(
         "reasons": [reason_document(r.about, r.text, r.source) for r in prediction.reasons],
         "observed": observed_zones_document(answer.observed),
         "agreement": answer.agreement.value,
-        "explanations": list(answer.why),
+        "explanations": list(answer.compared.why),
         "assumed": list(answer.question.assumed),
+        "doubtful_words": list(answer.doubtful),
         "page_size": size,
         "costs": [
             {
@@ -72,7 +73,7 @@ def render_zones(answer: ZonesAnswer, costs: Iterable[NodeCost] = (), affordable
         parts.append("warnings:\n" + indented("\n".join(prediction.warnings)))
     if answer.observed and not answer.asked:
         parts.insert(0, "\n".join(observed_zones_lines(answer.observed)))
-        parts.append("\n".join(agreement_lines(answer.agreement, answer.why)))
+        parts.append("\n".join(agreement_lines(answer.agreement, answer.compared.why)))
     if answer.question.assumed:
         parts.append("assumed:\n" + indented("\n".join(answer.question.assumed)))
     if prediction.reasons:

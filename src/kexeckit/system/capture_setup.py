@@ -11,7 +11,7 @@ from kexeckit.formats.bzimage import BzImage, parse_bzimage
 from kexeckit.formats.vmlinux import parse_vmlinux
 from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.loading import KernelBehaviour, behaviour_of
-from kexeckit.kernel.sizing.estimate import CaptureSetup, kernel_sizes
+from kexeckit.kernel.sizing.estimate import CaptureSetup, kernel_size
 from kexeckit.machine.version import parse_kernel_version
 from kexeckit.system.files import map_file
 from kexeckit.system.unpack import compression, unpack
@@ -78,12 +78,11 @@ def capture_setup_of(
     """
     image = parse_bzimage(kernel, name)
     behaviour = _behaviour(image.release)
-    starting, running, about_kernel = _kernel_memory(kernel, image)
+    starting, about_kernel = _kernel_memory(kernel, image)
     unpacked, about_archive = unpacked_size(archive, archive_name)
     return CaptureSetup(
         unpacking=image.init_size,
         kernel=starting,
-        running=running,
         initrd=len(archive),
         unpacked=unpacked,
         cpus=machine.cpus,
@@ -105,8 +104,8 @@ def _behaviour(release: str) -> KernelBehaviour:
         return KernelBehaviour(trace_files_on_demand=True, elfcorehdr_hotplug_room=True)
 
 
-def _kernel_memory(data: bytes, image: BzImage) -> tuple[int, int, str]:
-    # Memory while it starts, memory once it runs, and what had to be assumed.
+def _kernel_memory(data: bytes, image: BzImage) -> tuple[int, str]:
+    # Memory while it starts, and what had to be assumed.
     offset, length = struct.unpack_from("<II", data, _PAYLOAD)
     payload = data[image.setup_size + offset : image.setup_size + offset + length]
     inner: bytes | None = payload if payload.startswith(_ELF) else None
@@ -114,13 +113,10 @@ def _kernel_memory(data: bytes, image: BzImage) -> tuple[int, int, str]:
         # All formats but gzip's have the size appended, which their programs take for garbage.
         inner, _ = unpack(payload if compression(payload) == "gzip" else payload[:-_SIZE], image.source)
     if inner is not None:
-        found = parse_vmlinux(inner, image.source)
-        return found.whole, found.whole - found.init, ""
+        return parse_vmlinux(inner, image.source), ""
     kind = compression(payload) or "an unknown format"
-    starting, running = kernel_sizes(_unpacked_kernel(data, image))
     return (
-        starting,
-        running,
+        kernel_size(_unpacked_kernel(data, image)),
         f"{image.source}: packed as {kind}, which nothing here unpacks: its usual share is assumed",
     )
 

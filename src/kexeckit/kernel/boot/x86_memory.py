@@ -43,6 +43,15 @@ class X86Memory:
     problem: str = ""
 
 
+def low_reserve(behaviour: "ZoneBehaviour") -> tuple[MemRange, ...]:
+    """Return the low memory that a kernel before 3.9 takes out of RAM; later ones have it as RAM that is taken.
+
+    Source: arch/x86/kernel/setup.c, trim_bios_range() before 3.9, with CONFIG_X86_RESERVE_LOW=64, its default;
+    trim_low_memory_range() since.
+    """
+    return () if behaviour.low_64k_is_ram else (_LOW_RESERVE,)
+
+
 def x86_memory(
     table: Table,
     cmdline: str,
@@ -60,7 +69,7 @@ def x86_memory(
         reach: As `ram_within` takes it.
     """
     limit = reach or 1 << 64
-    edited = table_at_boot(table, cmdline, (*(() if behaviour.low_64k_is_ram else (_LOW_RESERVE,)), *uncached))
+    edited = table_at_boot(table, cmdline, (*low_reserve(behaviour), *uncached))
     after = edited.table
     counted = (E820_RAM, E820_ACPI) if behaviour.acpi_counts_as_top else (E820_RAM,)
     top = max((e.end for e in after if e.type in counted and e.end > e.start and e.start < limit), default=0)

@@ -1,7 +1,9 @@
 """What a prediction of kexec_file_load starts from: the machine, the running kernel's configuration, the files."""
 
 from dataclasses import field
+from typing import Self
 
+from kexeckit.formats.bzimage import BzImage
 from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.loading import KernelBehaviour
 from kexeckit.memory.range import MemRange
@@ -32,6 +34,18 @@ class X86Image:
     def __post_init__(self) -> None:
         if self.init_size <= 0 or self.kernel_alignment <= 0 or self.file_size <= 0:
             raise ValueError(f"not a bzImage that can be loaded: {self}")
+
+    @classmethod
+    def of(cls, image: BzImage) -> Self:
+        """Return what the loader reads of an image."""
+        return cls(
+            file_size=image.file_size,
+            setup_sects=image.setup_size // 512 - 1,
+            init_size=image.init_size,
+            kernel_alignment=image.kernel_alignment,
+            pref_address=image.pref_address,
+            cmdline_size=image.cmdline_size,
+        )
 
     @property
     def setup_size(self) -> int:

@@ -90,6 +90,7 @@ def mapping_question(
     resources, assumed = resources_of(machine)
     kernel = behaviours or behaviours_of(machine)
     behaviour, below = kernel.loading, kernel.why_not(PAGE_TABLES)
+    assumed = (*assumed, *kernel.assumptions)
     if arch == "arm64":
         depth, more = _depth(None, levels)
         assumed = (*assumed, *more, *_arm64_pages(machine))
@@ -117,30 +118,38 @@ def mapping_question(
         behaviour,
         depth,
         use is not False,
-        (*assumed, *kernel.assumptions, *more, *((words.GBPAGES,) if use is None else ())),
+        (*assumed, *more, *((words.GBPAGES,) if use is None else ())),
         below,
         kernel.said(behaviour),
     )
 
 
-def question_of_ranges(
-    machine: Machine, ranges: RangeSet, behaviours: Behaviours, *, levels: int | None = None, gbpages: bool = True
-) -> MappingQuestion:
-    """Return the question about ranges that are given by hand, whatever memory the machine has.
+def answer_of_ranges(
+    arch: str,
+    ranges: RangeSet,
+    leaf: str,
+    behaviours: Behaviours,
+    *,
+    levels: int | None = None,
+    gbpages: bool = True,
+) -> TableCost | UnknownCost:
+    """Count the tables of ranges that are given by hand, whatever memory a machine has.
 
     Args:
-        machine: What is known of the architecture.
+        arch: An architecture from `mapped_arch`.
         ranges: What is mapped.
+        leaf: As in `answer`; with a size, no kernel of x86_64 is asked.
         behaviours: What the kernel does.
         levels: Levels of page tables; None for 4.
         gbpages: Whether 1 GiB pages are used.
 
     Raises:
-        InputError: No source shows the architecture.
-        UnavailableError: What kexec maps on that architecture is not known.
+        PlanError: The tables do not reach a range.
     """
-    return MappingQuestion(
-        mapped_arch(machine),
+    if leaf != "kernel" and arch == "x86_64":
+        return cost_with_leaf(ranges, leaf, TableFormat(levels or 4))
+    question = MappingQuestion(
+        arch,
         ResourceTree(tuple(Resource(r, SYSTEM_RAM) for r in ranges)),
         MappingCalls(ranges),
         behaviours.loading,
@@ -150,6 +159,7 @@ def question_of_ranges(
         behaviours.why_not(PAGE_TABLES),
         behaviours.said(behaviours.loading),
     )
+    return answer(question, leaf)
 
 
 def mapped_arch(machine: Machine) -> str:

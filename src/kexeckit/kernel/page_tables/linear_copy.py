@@ -19,6 +19,9 @@ from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.units import align_down
 
+# Of 48-bit addresses.
+_TOP_BIT = 47
+
 
 @dataclass(frozen=True, slots=True)
 class LinearMap:
@@ -53,13 +56,12 @@ class LinearCopy:
         return self.tables.total + self.identity + self.vectors
 
 
-def count_linear_copy(ram: RangeSet, linear: LinearMap, code_page: int = 0, *, el2: bool = False) -> LinearCopy:
+def count_linear_copy(ram: RangeSet, linear: LinearMap, *, el2: bool = False) -> LinearCopy:
     """Count the pages of a copy.
 
     Args:
         ram: memblock memory without what is mapped nowhere (nomap), bytes.
         linear: How the running kernel maps it.
-        code_page: Physical address of the control code page: at 2^48 and above the small table is one level deeper.
         el2: Whether the kernel was booted at EL2 without VHE.
 
     Returns:
@@ -72,7 +74,7 @@ def count_linear_copy(ram: RangeSet, linear: LinearMap, code_page: int = 0, *, e
     tables = (
         _in_blocks(shifted, linear.form) if linear.blocks else count_tables(shifted, linear.form.page_size, linear.form)
     )
-    return LinearCopy(tables, _identity_levels(linear.form, code_page), int(el2))
+    return LinearCopy(tables, _identity_levels(linear.form), int(el2))
 
 
 def _from_linear_start(ram: RangeSet, form: TableFormat) -> RangeSet:
@@ -97,8 +99,8 @@ def _in_blocks(ram: RangeSet, form: TableFormat) -> TablePages:
     return TablePages(**pages, pgd=1, page_size=form.page_size)
 
 
-def _identity_levels(form: TableFormat, code_page: int) -> int:
-    # trans_pgd_idmap_page(): tables from the bottom up until 48 (or 52) bits of address are reached, at most four.
-    top = 51 if code_page >> 48 else 47
+def _identity_levels(form: TableFormat) -> int:
+    # trans_pgd_idmap_page(): tables from the bottom up until 48 bits of address are reached, at most four. A code page
+    # above takes 52 bits, which are as many levels with every page size.
     highest = (form.entry_shift(level) + form.index_bits - 1 for level in range(3))
-    return 1 + sum(1 for bit in highest if bit < top)
+    return 1 + sum(1 for bit in highest if bit < _TOP_BIT)

@@ -2,40 +2,38 @@
 
 from collections.abc import Sequence
 
+from kexeckit.formats.word_check import check_words, unknown_words, value_doubts
 from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.behaviours import Behaviours
-from kexeckit.kernel.observed import Agreement
+from kexeckit.kernel.observed import Answered, Compared
 from kexeckit.kernel.reservation.from_machine import reservation_input
-from kexeckit.kernel.reservation.observed import (
-    Compared,
-    ObservedReservation,
-    compare_reservation,
-    observed_reservation,
-)
+from kexeckit.kernel.reservation.observed import ObservedReservation, compare_reservation, observed_reservation
 from kexeckit.kernel.reservation.predict import Reservation, predict_reservation
+from kexeckit.kernel.reservation.vocabulary import VOCABULARY
 from kexeckit.machine.value import Machine
 
 
 @dataclass(frozen=True, slots=True)
-class ReservationAnswer:
+class ReservationAnswer(Answered):
     """A predicted reservation beside the observed one.
 
     Attributes:
         predicted: What the kernel is predicted to do under the command line that is asked about.
         observed: What it did in the boot that the source shows; None where no source shows it.
         compared: Whether they agree, and why not.
-        asked: Words were typed, so that the question may be about another boot than the one that is shown.
+        words: The words that were typed, as `check_words` passes them.
     """
 
     predicted: Reservation
     observed: ObservedReservation | None
     compared: Compared
-    asked: bool
+    words: tuple[str, ...] = ()
 
     @property
-    def agreement(self) -> Agreement:
-        """Whether prediction and observation agree."""
-        return self.compared.agreement
+    def doubtful(self) -> tuple[str, ...]:
+        """What the kernel makes of words that are probably not meant so, one sentence each."""
+        unknown = (f"{w}: no effect on a reservation is known" for w in unknown_words(self.words, VOCABULARY))
+        return (*value_doubts(self.words, auto=bool(self.predicted.facts.rules.auto)), *unknown)
 
 
 def answer_reservation(
@@ -50,8 +48,9 @@ def answer_reservation(
 
     Raises:
         InputError: No memory map, no architecture, or a map that the rest of the source contradicts.
-        UsageError: A word is none of a command line's.
+        UsageError: A word is surely a slip, see `check_words`.
     """
+    check_words(words, VOCABULARY)
     found = predict_reservation(reservation_input(machine, words, behaviours))
     seen = observed_reservation(machine)
-    return ReservationAnswer(found, seen, compare_reservation(found, seen), bool(words))
+    return ReservationAnswer(found, seen, compare_reservation(found, seen), tuple(words))

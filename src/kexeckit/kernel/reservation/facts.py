@@ -75,7 +75,8 @@ class ReservationInput:
         seen_cmdline: The command line of the boot that `held` was seen in.
         next_boot: The question is about another boot of the machine, which draws anew what chance and loaders place.
         table: The firmware's e820 table, for x86; empty where memory is given as regions.
-        changes: RAM of the table that the kernel makes reserved besides, as the source shows it (MTRR).
+        changes: RAM of the table that the kernel makes reserved besides: the low 64 KiB before 3.9, and what the source
+            shows (MTRR).
         reach: Address after the highest one that this build can use, in bytes; None for no limit (x86).
         regions: memblock.memory where no table is given.
         affinities: Which addresses are on which node, and which of them may be unplugged.

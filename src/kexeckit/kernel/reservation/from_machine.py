@@ -17,6 +17,7 @@ from kexeckit.kernel.boot.e820 import Table, ram, sanitized
 from kexeckit.kernel.boot.held import Held
 from kexeckit.kernel.boot.memblock import Region
 from kexeckit.kernel.boot.memory import firmware_table, given_up
+from kexeckit.kernel.boot.x86_memory import low_reserve
 from kexeckit.kernel.reservation.early import early_memory
 from kexeckit.kernel.reservation.facts import ReservationInput
 from kexeckit.kernel.reservation.held import assumed_firmware, held_before, late_of
@@ -78,7 +79,7 @@ def reservation_input(
         cmdline_known=machine.kernel.cmdline is not None,
         next_boot=boot.next,
         table=table,
-        changes=given_up(machine),
+        changes=(*(low_reserve(kernel.zones) if arch in X86 else ()), *given_up(machine)),
         reach=machine.kernel.reach.value if machine.kernel.reach else None,
         regions=regions,
         affinities=affinities_at_boot(machine, _ram(table, regions), cmdline, kernel.nodes) if arch in X86 else (),

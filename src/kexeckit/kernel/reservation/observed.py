@@ -11,7 +11,7 @@ kexec-tools kexec/kexec-iomem.c, parse_iomem_single(), kexec_iomem_for_each_line
 """
 
 from kexeckit.frozen import dataclass
-from kexeckit.kernel.observed import Agreement
+from kexeckit.kernel.observed import NO_CMDLINE, OTHER_WORDS, Agreement, Compared, not_compared
 from kexeckit.kernel.reservation.predict import FAILED, NONE, NOT_DETERMINED, RESERVED, CrashRegion, Reservation
 from kexeckit.machine.fact import Fact, How
 from kexeckit.machine.value import Machine
@@ -40,19 +40,6 @@ class ObservedReservation:
     def __repr__(self) -> str:
         places = "; ".join(map(str, self.regions))
         return f"<ObservedReservation {self.outcome}{': ' if places else ''}{places} (seen in {self.source})>"
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """A prediction beside an observation.
-
-    Attributes:
-        agreement: Whether they agree.
-        why: Why that is not known, or what could explain a difference; one sentence each.
-    """
-
-    agreement: Agreement
-    why: tuple[str, ...] = ()
 
 
 def observed_reservation(machine: Machine) -> ObservedReservation | None:
@@ -101,11 +88,11 @@ def compare_reservation(found: Reservation, observed: ObservedReservation | None
         observed: What was observed, in the boot whose command line is `found.facts.seen_cmdline`.
     """
     if observed is None:
-        return Compared(Agreement.UNKNOWN, ("the source does not show what the kernel reserved",))
+        return not_compared("the source does not show what the kernel reserved")
     if not found.facts.cmdline_known:
-        return Compared(Agreement.UNKNOWN, ("the source does not show the command line of the boot that it shows",))
+        return NO_CMDLINE
     if found.facts.cmdline != found.facts.seen_cmdline:
-        return Compared(Agreement.UNKNOWN, ("the question is about other words than those of the boot that is shown",))
+        return OTHER_WORDS
     predicted = [r for r in found.regions if r.name]
     if found.outcome in (FAILED, NONE):
         same = not observed.regions
@@ -115,9 +102,7 @@ def compare_reservation(found: Reservation, observed: ObservedReservation | None
             for p, o in zip(_by_kind(predicted), _by_kind(observed.regions), strict=True)
         )
     if not same and found.outcome == NOT_DETERMINED and not observed.regions:
-        return Compared(
-            Agreement.UNKNOWN, ("whether anything is reserved is not determined", *(d.text for d in found.doubts))
-        )
+        return not_compared("whether anything is reserved is not determined", *(d.text for d in found.doubts))
     return Compared(Agreement.AGREE) if same else Compared(Agreement.DIFFER, tuple(_explanations(found, observed)))
 
 

@@ -7,7 +7,8 @@
     loading      kernel with room to unpack itself, archive, kexec's own segments and pages    size of the region
     starting     kernel with its init part, archive, files, what drivers take as they start    memory
     file-system  twice the files, besides kernel and archive                                   tmpfs takes half
-    running      kernel without its init part, files, slabs, programs                          memory
+
+What runs later needs no more than what starts: archive and init part are free again, and what drivers took for a while.
 
 The file system that an initramfs is unpacked into is a tmpfs limited to half of the memory that is free of kernel,
 struct pages and archive when it is mounted, early; what exceeds it is lost. With a large initramfs that is what binds.
@@ -32,20 +33,16 @@ from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.units import GIB, KIB, MIB, PAGE_SIZE, align_up
 
 # Measured with Debian's cloud kernels, see docs/accuracy.md: what a kernel takes while its drivers start (first slabs,
-# memory pools, reserves), of which a smaller part stays; what it has taken when the root file system is mounted; the
-# programs of a small initramfs.
+# memory pools, reserves), of which a smaller part stays; what it has taken when the root file system is mounted.
 _STARTING = 16 * MIB
-_RUNTIME = 12 * MIB
 _EARLY = 2 * MIB
-_USER = 4 * MIB
 # CPUs: the static part of their areas, and all that they have once they run.
 _PER_CPU_EARLY = 264 * KIB
 _PER_CPU = MIB
 # Inodes and names of all trace events, where they are made at boot.
 _TRACE_FILES = 7 * MIB
-# The kernel as a share of its unpacked file (which has relocations, but no bss), with and without its init part.
+# The kernel as a share of its unpacked file, which has relocations, but no bss.
 _IMAGE_SHARE = (80, 100)
-_RUNNING_SHARE = (71, 100)
 # SPARSEMEM_VMEMMAP: each section of 128 MiB that has any RAM gets all of its struct pages, 64 bytes for 4 KiB.
 _SECTION = 128 * MIB
 _SECTION_PAGES = _SECTION // PAGE_SIZE * 64
@@ -74,7 +71,6 @@ class CaptureSetup:
     Attributes:
         unpacking: Bytes that the kernel needs from its load address on while it unpacks itself (init_size).
         kernel: Bytes of the kernel in memory, its init part included.
-        running: The same without what it frees once it is up.
         initrd: Bytes of the initramfs as a file.
         unpacked: Bytes of the files in it, rounded up to pages each.
         cpus: CPUs that the capture kernel starts (nr_cpus=).
@@ -89,7 +85,6 @@ class CaptureSetup:
 
     unpacking: int
     kernel: int
-    running: int
     initrd: int
     unpacked: int
     cpus: int = 1
@@ -102,9 +97,9 @@ class CaptureSetup:
     assumed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        sizes = (self.unpacking, self.kernel, self.running, self.initrd, self.unpacked, self.ram, self.low, self.luks)
-        if min(sizes) < 0 or self.cpus < 1 or self.running > self.kernel:
-            raise ValueError(f"sizes are not negative, a running kernel is no larger, and there is a CPU: {self}")
+        sizes = (self.unpacking, self.kernel, self.initrd, self.unpacked, self.ram, self.low, self.luks)
+        if min(sizes) < 0 or self.cpus < 1:
+            raise ValueError(f"sizes are not negative, and there is a CPU: {self}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +127,7 @@ class Estimate:
         parts: They add up to `recommended`.
         least: Bytes without which the capture kernel does not come up.
         recommended: Bytes to reserve.
-        moment: What needs `least`: ``loading``, ``starting``, ``file-system`` or ``running``.
+        moment: What needs `least`: ``loading``, ``starting`` or ``file-system``.
         assumed: What could not be read and was assumed, in words.
     """
 
@@ -143,13 +138,14 @@ class Estimate:
     assumed: tuple[str, ...] = ()
 
 
-def kernel_sizes(unpacked: int) -> tuple[int, int]:
-    """Return about how much memory a kernel takes: while it starts, and once it runs.
+def kernel_size(unpacked: int) -> int:
+    """Return about how much memory a kernel takes while it starts.
 
     Args:
         unpacked: Bytes of its unpacked file; a bzImage has them at the end of its payload.
     """
-    return tuple(unpacked * share // of for share, of in (_IMAGE_SHARE, _RUNNING_SHARE))  # type: ignore[return-value]
+    share, of = _IMAGE_SHARE
+    return unpacked * share // of
 
 
 def in_tmpfs(words: str) -> bool:
@@ -202,10 +198,6 @@ def _moments(setup: CaptureSetup) -> Iterator[tuple[str, list[Part]]]:
         areas = Part("per-cpu", setup.cpus * _PER_CPU_EARLY, f"areas of {setup.cpus} CPUs; measured")
         spare = Part("tmpfs-half", setup.unpacked, "the files' tmpfs takes half of the memory; a ramfs takes all")
         yield "file-system", [kernel, archive, files, spare, early, areas, *kexec]
-    stays = Part("runtime", _RUNTIME, "slabs, drivers, reserves; measured")
-    programs = Part("user-space", _USER, "the first programs; measured")
-    running = Part("kernel", setup.running, "the running kernel")
-    yield "running", [running, files, cpus, stays, programs, trace, *kexec]
 
 
 def _kexec_parts(setup: CaptureSetup) -> Iterator[Part]:

@@ -2,34 +2,39 @@
 
 from collections.abc import Sequence
 
+from kexeckit.formats.word_check import check_words, value_doubts
 from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.behaviours import Behaviours
-from kexeckit.kernel.observed import Agreement
+from kexeckit.kernel.observed import Answered, Compared
 from kexeckit.kernel.zones.from_machine import ZoneQuestion, zone_question
 from kexeckit.kernel.zones.observed import ObservedZones, compare_zones, observed_zones
 from kexeckit.kernel.zones.predict import ZonePrediction, predict_zones
+from kexeckit.kernel.zones.vocabulary import VOCABULARY
 from kexeckit.machine.value import Machine
 
 
 @dataclass(frozen=True, slots=True)
-class ZonesAnswer:
+class ZonesAnswer(Answered):
     """Predicted zones beside the observed ones.
 
     Attributes:
         question: The machine as zones see it, and the words.
         predicted: What the kernel is predicted to make.
         observed: What it made in the boot that the source shows; None where no source shows it.
-        agreement: Whether they agree.
-        why: The differences, or why it is not known; one sentence each.
-        asked: Words were typed, so that the question may be about another boot than the one that is shown.
+        compared: Whether they agree, and why not.
+        words: The words that were typed, as `check_words` passes them.
     """
 
     question: ZoneQuestion
     predicted: ZonePrediction
     observed: ObservedZones | None
-    agreement: Agreement
-    why: tuple[str, ...]
-    asked: bool
+    compared: Compared
+    words: tuple[str, ...] = ()
+
+    @property
+    def doubtful(self) -> tuple[str, ...]:
+        """What the kernel makes of words that are probably not meant so, one sentence each."""
+        return tuple(value_doubts(self.words))
 
 
 def answer_zones(machine: Machine, words: Sequence[str] = (), behaviours: Behaviours | None = None) -> ZonesAnswer:
@@ -43,10 +48,10 @@ def answer_zones(machine: Machine, words: Sequence[str] = (), behaviours: Behavi
     Raises:
         InputError: No architecture, or a memory map that cannot be understood.
         UnavailableError: No source shows a memory map.
-        UsageError: A word is none of a command line's.
+        UsageError: A word is surely a slip, see `check_words`.
     """
+    check_words(words, VOCABULARY)
     question = zone_question(machine, words, behaviours)
     found = predict_zones(question.machine, question.parameters, question.behaviour, below=question.below)
     seen = observed_zones(machine)
-    agreement, why = compare_zones(question, found, seen, machine)
-    return ZonesAnswer(question, found, seen, agreement, why, bool(words))
+    return ZonesAnswer(question, found, seen, compare_zones(question, found, seen, machine), tuple(words))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from kexeckit.frozen import dataclass
-from kexeckit.kernel.observed import Agreement
+from kexeckit.kernel.observed import NO_CMDLINE, OTHER_WORDS, Agreement, Compared, not_compared
 from kexeckit.kernel.zones.from_machine import ZoneQuestion
 from kexeckit.kernel.zones.predict import ZonePrediction
 from kexeckit.machine.value import Machine
@@ -58,22 +58,25 @@ def observed_zones(machine: Machine) -> ObservedZones | None:
 
 def compare_zones(
     question: ZoneQuestion, found: ZonePrediction, observed: ObservedZones | None, machine: Machine
-) -> tuple[Agreement, tuple[str, ...]]:
+) -> Compared:
     """Hold a prediction against what was observed.
 
-    Returns:
-        Whether they agree, and the differences, or why it is not known; one sentence each.
+    Args:
+        question: What was asked.
+        found: The prediction.
+        observed: What was observed in the boot that the source shows.
+        machine: What the source shows, with that boot's command line.
     """
     if observed is None:
-        return Agreement.UNKNOWN, ("the source does not show the zones that the kernel made",)
+        return not_compared("the source does not show the zones that the kernel made")
     if machine.kernel.cmdline is None:
-        return Agreement.UNKNOWN, ("the source does not show the command line of the boot that it shows",)
+        return NO_CMDLINE
     if question.cmdline != machine.cmdline:
-        return Agreement.UNKNOWN, ("the question is about other words than those of the boot that is shown",)
+        return OTHER_WORDS
     if not found.determined or not found.nodes:
-        return Agreement.UNKNOWN, ("the prediction is not determined",)
+        return not_compared("the prediction is not determined")
     differences = (*_ranges(found, observed), *_nodes(found, observed), *_movable(found, observed))
-    return (Agreement.DIFFER, (*differences, *question.assumed)) if differences else (Agreement.AGREE, ())
+    return Compared(Agreement.DIFFER, (*differences, *question.assumed)) if differences else Compared(Agreement.AGREE)
 
 
 def _ranges(found: ZonePrediction, observed: ObservedZones) -> Iterator[str]:

@@ -6,7 +6,7 @@ of them run at a time, and when a campaign goes on where it was broken off.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from kexeckit.errors import KexeckitError
 
-__all__ = ["DIFFERENT", "EQUAL", "NO_RESULT", "Campaign", "Record", "Result", "run_cases"]
+__all__ = ["DIFFERENT", "EQUAL", "NO_RESULT", "Booted", "Campaign", "Record", "Result", "run_cases"]
 
 Record = dict[str, Any]
 """A result as it is written down, ready for JSON."""
@@ -31,6 +31,29 @@ class Result(Protocol):
     @property
     def problem(self) -> str:
         """Why nothing could be compared, or empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Booted:
+    """What is told of one boot under words, whatever is compared; the fields up to the machine are its identity.
+
+    Attributes:
+        suite: Debian suite of the kernel.
+        arch: Architecture.
+        form: Form of the words.
+        words: The words.
+        layout: The machine, in words.
+        release: What ``uname -r`` said.
+        problem: Why there is no result, or empty.
+    """
+
+    suite: str
+    arch: str
+    form: str
+    words: tuple[str, ...]
+    layout: str
+    release: str = ""
+    problem: str = ""
 
 
 CaseT = TypeVar("CaseT")

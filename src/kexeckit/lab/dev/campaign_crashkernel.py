@@ -17,7 +17,7 @@ from kexeckit.formats.iomem import parse_iomem
 from kexeckit.kernel.reservation.doubt import Candidate
 from kexeckit.kernel.reservation.from_machine import reservation_input
 from kexeckit.kernel.reservation.predict import Reservation, predict_reservation
-from kexeckit.lab.dev.campaign import Campaign, run_cases
+from kexeckit.lab.dev.campaign import Booted, Campaign, run_cases
 from kexeckit.lab.dev.campaign_command import campaign_parser, run_and_print
 from kexeckit.lab.dev.crash_cases import CRASH_FORMS, CrashMachineCase, random_crash_machine, random_crash_words
 from kexeckit.lab.image import GuestImage
@@ -37,35 +37,21 @@ _VARIANTS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class CrashBoot:
+class CrashBoot(Booted):
     """One boot and its predictions.
 
     Attributes:
-        suite: Debian suite of the kernel.
-        arch: Architecture.
-        form: Form of the words.
-        words: The words.
-        layout: The machine, in words.
-        release: What ``uname -r`` said.
         observed: (start, size) of every region in /proc/iomem, lowest first.
         differ: (source, predicted) of every prediction that was not so.
         predictions: How many predictions were compared.
         left_open: How many of them were "not determined", with what happened among the candidates.
-        problem: Why there is no result, or empty.
         log: The guest's boot log where something differed.
     """
 
-    suite: str
-    arch: str
-    form: str
-    words: tuple[str, ...]
-    layout: str
-    release: str = ""
     observed: Regions = ()
     differ: tuple[tuple[str, str], ...] = ()
     predictions: int = 0
     left_open: int = 0
-    problem: str = ""
     log: str = ""
 
 

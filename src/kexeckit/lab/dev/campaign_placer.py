@@ -238,15 +238,7 @@ def _count(text: str) -> int:
 
 
 def _header(path: Path) -> X86Image:
-    image = parse_bzimage(memoryview(path.read_bytes()), str(path))
-    return X86Image(
-        file_size=image.file_size,
-        setup_sects=image.setup_size // 512 - 1,
-        init_size=image.init_size,
-        kernel_alignment=image.kernel_alignment,
-        pref_address=image.pref_address,
-        cmdline_size=image.cmdline_size,
-    )
+    return X86Image.of(parse_bzimage(memoryview(path.read_bytes()), str(path)))
 
 
 def _kexec_table(report: GuestReport) -> MemoryMap:

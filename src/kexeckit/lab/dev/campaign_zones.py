@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 from kexeckit.lab.compare import Check
-from kexeckit.lab.dev.campaign import Campaign, Record, run_cases
+from kexeckit.lab.dev.campaign import Booted, Campaign, Record, run_cases
 from kexeckit.lab.dev.campaign_command import campaign_parser, check_line, outcome, run_and_print
 from kexeckit.lab.dev.zone_cases import FORMS, ZoneCase, ZoneMachineCase, random_machine, random_words
 from kexeckit.lab.dev.zone_compare import ZoneSource, compare_sources, differing, movable_nodes
@@ -28,32 +28,18 @@ _VARIANTS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class BootResult:
+class BootResult(Booted):
     """One boot and its two predictions.
 
     Attributes:
-        suite: Debian suite of the kernel.
-        arch: Architecture.
-        form: Form of the words.
-        words: The words.
-        layout: The machine, in words.
-        release: What ``uname -r`` said.
         movable: How many nodes got a ZONE_MOVABLE.
         failed: Checks that did not agree, with the prediction they belong to; empty when all agreed.
         checks: How many checks were made.
-        problem: Why there is no result, or empty.
     """
 
-    suite: str
-    arch: str
-    form: str
-    words: tuple[str, ...]
-    layout: str
-    release: str = ""
     movable: int = 0
     failed: tuple[tuple[str, Check], ...] = ()
     checks: int = 0
-    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
