@@ -59,7 +59,7 @@ def shown(found: Document) -> tuple[str, int | None]:
 
 def possible(found: Document) -> list[int | None]:
     """Return the candidates for the start of the main region, each row by its highest."""
-    return [row["start"] for row in found["candidates"] if row["kind"] == "main"]
+    return [row["start"] for row in found["candidates"] if row["part"] == "main"]
 
 
 def reasons(found: Document) -> str:

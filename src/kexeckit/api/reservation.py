@@ -28,13 +28,23 @@ class ReservationPrediction(Asked):
         return self.answer.predicted.outcome
 
     @property
+    def about(self) -> str:
+        """``this-boot``, which the source shows, or ``next-boot``: another one of the same machine."""
+        return self.answer.about
+
+    @property
+    def certainty(self) -> str:
+        """How sure the outcome is: ``certain`` (never wrong), ``likely`` or ``open``."""
+        return self.answer.predicted.certainty.value
+
+    @property
     def determined(self) -> bool:
         """Whether the outcome is determined; an address may be open even so."""
         return self.outcome != NOT_DETERMINED
 
     @property
     def regions(self) -> tuple[CrashRegion, ...]:
-        """The predicted regions; ``start`` is None where an address is not determined."""
+        """The predicted regions; ``start`` is None where an address is open, and likely or certain elsewhere."""
         return self.answer.predicted.regions
 
     @property
@@ -72,7 +82,9 @@ class ReservationPrediction(Asked):
         return f"<ReservationPrediction {self.outcome}{': ' if places else ''}{places}{seen}>"
 
 
-def predict_reservation(machine: Machine, *words: str, behaviours: Behaviours | None = None) -> ReservationPrediction:
+def predict_reservation(
+    machine: Machine, *words: str, behaviours: Behaviours | None = None, next_boot: bool = False
+) -> ReservationPrediction:
     """Predict what a kernel reserves for a capture kernel.
 
     Args:
@@ -80,9 +92,10 @@ def predict_reservation(machine: Machine, *words: str, behaviours: Behaviours | 
         words: Words of the kernel's command line, such as ``"crashkernel=512M"``; each replaces the words of its name
             in the machine's own. Without words the question is about the boot that the source shows.
         behaviours: What the kernel does, from `behaviours_of`; None to choose by its version.
+        next_boot: Ask about the next boot even if the words change nothing.
 
     Raises:
         InputError: No source shows the architecture or a memory map, or the map contradicts the rest.
         UsageError: A word is surely a slip; the error's ``remedy`` says what may be meant.
     """
-    return ReservationPrediction(answer_reservation(machine, words, behaviours))
+    return ReservationPrediction(answer_reservation(machine, words, behaviours, next_boot=next_boot))

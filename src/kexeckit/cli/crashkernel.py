@@ -22,6 +22,9 @@ _MOST = 1 << 52
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's own arguments."""
     parser.add_argument("words", nargs="*", metavar="SPEC", help="words of the kernel's command line")
+    parser.add_argument(
+        "--next-boot", action="store_true", help="ask about the next boot, even without words that change anything"
+    )
     add_behaviour_arguments(parser)
     group = parser.add_argument_group("how much is needed")
     group.add_argument(
@@ -102,6 +105,8 @@ def run(args: Namespace) -> int:
     from kexeckit.errors import UsageError
 
     if args.estimate is not None:
+        if args.next_boot:
+            raise UsageError("--next-boot has no effect on --estimate, which asks about no boot")
         if args.set or args.behaviour:
             raise UsageError("--set and --behaviour have no effect on --estimate, which asks no kernel")
         return _estimate(args)
@@ -120,7 +125,7 @@ def run(args: Namespace) -> int:
 
     machine = read_machine(open_sysroot(args.root), arch=args.arch, release=args.kernel_version)
     behaviours = behaviours_of(machine, read_stated(args, "reservation"))
-    answer = answer_reservation(machine, args.words, behaviours)
+    answer = answer_reservation(machine, args.words, behaviours, next_boot=args.next_boot)
     if args.json:
         print_document(crashkernel_document(answer))
     else:

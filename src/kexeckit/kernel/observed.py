@@ -57,4 +57,4 @@ def not_compared(*why: str) -> Compared:
 
 # The comparison is between one boot and itself.
 NO_CMDLINE = not_compared("the source does not show the command line of the boot that it shows")
-OTHER_WORDS = not_compared("the question is about other words than those of the boot that is shown")
+OTHER_WORDS = not_compared("the question is about another boot than the one that is shown")

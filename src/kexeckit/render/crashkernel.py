@@ -25,7 +25,7 @@ def crashkernel_document(answer: ReservationAnswer) -> dict[str, Any]:
     view = user_space(found)
     return {
         "schema": SCHEMA,
-        "about": about(found),
+        "about": answer.about,
         "outcome": found.outcome,
         "certainty": found.certainty.value,
         "regions": [_region(r) for r in found.regions],
@@ -49,10 +49,11 @@ def crashkernel_document(answer: ReservationAnswer) -> dict[str, Any]:
 def render_crashkernel(answer: ReservationAnswer) -> str:
     """Return the text: what was observed where nothing else was asked, what is predicted, whether they agree, why."""
     found, seen = answer.predicted, answer.observed
-    lines = observed_reservation_lines(seen) if seen and not answer.asked else []
-    boot = " for the next boot" if found.facts.next_boot else ""
+    other = found.facts.next_boot
+    lines = observed_reservation_lines(seen) if seen and not other else []
+    boot = " for the next boot" if other else ""
     lines += [f"predicted{boot}: {found.outcome}{_how_sure(found)}", *_regions(found.regions)]
-    if seen and not answer.asked:
+    if seen and not other:
         lines += agreement_lines(answer.agreement, answer.compared.why)
     if found.candidates:
         lines.append("possible addresses:")
@@ -63,7 +64,7 @@ def render_crashkernel(answer: ReservationAnswer) -> str:
         lines += [f"    {text}" for text in _tried_texts(reason.tried)]
     if found.facts.assumed:
         lines += ["assumed:", *(f"  {text}" for text in found.facts.assumed)]
-    if seen and answer.asked:
+    if seen and other:
         lines += ["in the boot that the source shows:", *(f"  {line}" for line in observed_reservation_lines(seen))]
     lines.append("read from:")
     lines += [f"  {s}" for s in found.facts.sources]
@@ -87,11 +88,6 @@ def _reason(reason: Reason) -> dict[str, Any]:
             ],
         }
     return out
-
-
-def about(found: Reservation) -> str:
-    """Return which boot an answer is about: ``this-boot`` or ``next-boot``."""
-    return "next-boot" if found.facts.next_boot else "this-boot"
 
 
 def _how_sure(found: Reservation) -> str:

@@ -30,6 +30,11 @@ class ReservationAnswer(Answered):
     words: tuple[str, ...] = ()
 
     @property
+    def about(self) -> str:
+        """``this-boot``, which the source shows, or ``next-boot``: another one of the same machine."""
+        return "next-boot" if self.predicted.facts.next_boot else "this-boot"
+
+    @property
     def doubtful(self) -> tuple[str, ...]:
         """What the kernel makes of words that are probably not meant so, one sentence each."""
         unknown = (f"{w}: no effect on a reservation is known" for w in unknown_words(self.words, VOCABULARY))
@@ -37,7 +42,7 @@ class ReservationAnswer(Answered):
 
 
 def answer_reservation(
-    machine: Machine, words: Sequence[str] = (), behaviours: Behaviours | None = None
+    machine: Machine, words: Sequence[str] = (), behaviours: Behaviours | None = None, *, next_boot: bool = False
 ) -> ReservationAnswer:
     """Predict a reservation and hold it against what the machine shows.
 
@@ -45,12 +50,13 @@ def answer_reservation(
         machine: What is known.
         words: Words of a kernel command line; a name that is here replaces that name in the machine's.
         behaviours: What the kernel does; None to choose by its version.
+        next_boot: Ask about the next boot even if the words change nothing.
 
     Raises:
         InputError: No memory map, no architecture, or a map that the rest of the source contradicts.
         UsageError: A word is surely a slip, see `check_words`.
     """
     check_words(words, VOCABULARY)
-    found = predict_reservation(reservation_input(machine, words, behaviours))
+    found = predict_reservation(reservation_input(machine, words, behaviours, next_boot=next_boot))
     seen = observed_reservation(machine)
     return ReservationAnswer(found, seen, compare_reservation(found, seen), tuple(words))

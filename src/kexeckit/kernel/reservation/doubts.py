@@ -23,10 +23,13 @@ def outcome_certainty(trial: Trial, found: tuple[Doubt, ...]) -> Certainty:
     """
     if any(d.outcome is Certainty.OPEN for d in found):
         return Certainty.OPEN
+    if trial.request.base:
+        # Nothing else is tried: what may lie there decides on the outcome.
+        return least_certain(d.address for d in found if "main" in d.parts)
     rows = [c for d in found for c in d.candidates if c.part == "main"]
     if all((c.start is None) == (trial.placement.main is None) for c in rows) and len(found) <= 1:
         return least_certain(d.outcome for d in found)
-    if trial.placement.main is None or trial.request.base:
+    if trial.placement.main is None:
         return Certainty.LIKELY
     taken = [d.takes for d in found if d.takes is not None]
     if len(taken) < len(found):

@@ -91,7 +91,7 @@ def compare_reservation(found: Reservation, observed: ObservedReservation | None
         return not_compared("the source does not show what the kernel reserved")
     if not found.facts.cmdline_known:
         return NO_CMDLINE
-    if found.facts.cmdline != found.facts.seen_cmdline:
+    if found.facts.next_boot:
         return OTHER_WORDS
     predicted = [r for r in found.regions if r.name]
     if found.outcome in (FAILED, NONE):
