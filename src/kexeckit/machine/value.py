@@ -100,6 +100,7 @@ class BootFacts:
         low_ram_end: i386: the end of the memory that is mapped directly.
         last_pfn: The highest page frame that the log names.
         search_line: The line of the log that first tells how the search for a crash region went.
+        product: What the machine is, as its firmware names it: vendor, product and firmware version.
     """
 
     efi: Fact[bool] | None = None
@@ -120,6 +121,7 @@ class BootFacts:
     low_ram_end: Fact[int] | None = None
     last_pfn: Fact[int] | None = None
     search_line: Fact[int] | None = None
+    product: Fact[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,7 @@ class EfiFacts:
         runtime: The part of the map that describes runtime services, with virtual addresses.
         mirrored: Mirrored memory, whatever shows it; it may be a part only, see `mirror_whole`.
         mirror_whole: Whether `mirrored` is all of it; False where memory is mirrored and nothing shows which.
+        vendor: How the firmware names its vendor.
     """
 
     map: "Fact[tuple[EfiMapEntry, ...]] | None" = None
@@ -187,6 +190,7 @@ class EfiFacts:
     runtime: "Fact[tuple[EfiDescriptor, ...]] | None" = None
     mirrored: Fact[RangeSet] | None = None
     mirror_whole: Fact[bool] | None = None
+    vendor: Fact[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

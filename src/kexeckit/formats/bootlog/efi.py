@@ -32,6 +32,8 @@ _ARM_MAP = LinePattern(
     r"^efi: +0x([0-9a-f]{6,16})-0x([0-9a-f]{6,16}) \[([^|\]]*)\|([^\]]*)\]", "efi: ", ignore_case=True
 )
 _TABLE = re.compile(r"([A-Za-z][A-Za-z0-9. ]*?)=0x([0-9a-f]+)")
+# The firmware's vendor, as it names itself: drivers/firmware/efi/efi.c, efi_systab_report_header().
+_VENDOR = LinePattern(r"^(?:efi: )?EFI v[\d.]+ by (\S.*)$", "efi v")
 _TABLES_LINE = LinePattern(r"^efi: +[A-Za-z][A-Za-z0-9. ]*=0x", "efi: ")
 _TYPES = {
     0: "Reserved",
@@ -105,6 +107,11 @@ class EfiMapEntry:
 def booted_by_efi(log: BootLog) -> bool:
     """Say whether EFI firmware booted this kernel."""
     return bool(log.find(_PRESENT)) and not log.find(_ABSENT)
+
+
+def firmware_vendor(log: BootLog) -> tuple[str, int] | None:
+    """Return how the EFI firmware names its vendor, and the line; None where the log does not show it."""
+    return next(((found[1].strip(), line.number) for line, found in log.matches(_VENDOR)), None)
 
 
 def efi_map(log: BootLog) -> tuple[EfiMapEntry, ...]:

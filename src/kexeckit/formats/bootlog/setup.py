@@ -24,6 +24,7 @@ _MAPPING = LinePattern(
     "zone ranges",
     "zone pfn ranges",
 )
+_PRODUCT = LinePattern(r"^DMI: (\S.*, BIOS .*)$", "dmi: ")
 _XEN = LinePattern(r"^Booting paravirtualized kernel on Xen PV", "on xen pv")
 _MIRROR = LinePattern(r"^efi: Memory: \d+M/\d+M mirrored memory", "mirrored memory")
 _TRIM_BEGINS = ("last_pfn =", "e820: remove [mem 0x000a0000", "e820 remove range: 00000000000a0000")
@@ -46,6 +47,14 @@ _UNPACKED = LinePattern(
     "as init process",
     "write protecting the kernel ",
 )
+
+
+def product(log: BootLog) -> str | None:
+    """Return vendor, product and firmware version as the firmware names them; None where the log does not show it.
+
+    Source: drivers/firmware/dmi_scan.c, dmi_format_ids().
+    """
+    return next((found[1].strip() for _, found in log.matches(_PRODUCT)), None)
 
 
 def says_auto(log: BootLog) -> LogLine | None:

@@ -20,7 +20,8 @@ from kexeckit.kernel.boot.memory import firmware_table, given_up
 from kexeckit.kernel.boot.x86_memory import low_reserve
 from kexeckit.kernel.reservation.early import early_memory
 from kexeckit.kernel.reservation.facts import ReservationInput
-from kexeckit.kernel.reservation.held import assumed_firmware, held_before, late_of
+from kexeckit.kernel.reservation.firmware import assumed_firmware
+from kexeckit.kernel.reservation.held import held_before, late_of
 from kexeckit.kernel.reservation.search import Limits
 from kexeckit.kernel.reservation.unshown import boot_asked_about, has_early_log, unshown
 from kexeckit.machine.arch import X86
@@ -68,7 +69,7 @@ def reservation_input(
     open_facts = unshown(machine, rules, cmdline, held, next_boot=boot.next)
     if open_facts.firmware and has_early_log(machine):
         printed = [n.range for n in machine.memory.ranges.value] if machine.memory.ranges else []
-        held = sorted([*held, *assumed_firmware(held, printed)], key=lambda h: h.range)
+        held = sorted([*held, *assumed_firmware(machine, held, printed)], key=lambda h: h.range)
     known_nodes = any(h.by is Taker.NODE_DATA for h in held)
     sized = rules.after_numa and not known_nodes and (arch in X86 or has_early_log(machine))
     reserved = machine.memory.reserved

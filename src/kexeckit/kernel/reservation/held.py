@@ -114,23 +114,6 @@ def _arm64_initrd(tree: Fact[ResourceTree], size: int) -> list[Held]:
     ]
 
 
-def assumed_firmware(held: Iterable[Held], ram: Sequence[MemRange]) -> list[Held]:
-    """Return where EFI boot services memory must be taken to lie, although no source shows it.
-
-    Firmware hands memory out from the top of a range down. The ESRT and setup_data are among the last that it hands
-    out before the kernel runs, so what lies above the lowest of them in the same range was handed out before, and
-    what lies below was not. Seen in logs of one machine that differ by boot: the region follows the ESRT.
-    """
-    marks = [h for h in held if h.by in (Taker.ESRT, Taker.SETUP_DATA)]
-    out = []
-    for span in ram:
-        lowest = min((h.range.start for h in marks if span.holds(h.range.start)), default=None)
-        if lowest is not None:
-            above = MemRange(lowest, span.end)
-            out.append(Held(above, Taker.BOOT_SERVICES, Taker.BOOT_SERVICES.value, "above the ESRT or setup_data"))
-    return out
-
-
 def late_of(held: Iterable[Held]) -> tuple[MemRange, ...]:
     """Return what was given out last before the kernel ran, or by the kernel: no firmware memory lies right below.
 

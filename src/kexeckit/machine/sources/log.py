@@ -130,6 +130,7 @@ class _Reader:
             low_ram_end=self._fact(zones.low_ram_end(log)),
             last_pfn=self._fact(setup.last_pfn(log) or None),
             search_line=self._fact(outcome.search_line(log)),
+            product=self._fact(setup.product(log)),
         )
 
     def _memory(self, arch: str) -> MemoryFacts:
@@ -159,7 +160,9 @@ class _Reader:
         mirrored = RangeSet(e.range for e in found if e.mirrored)
         said = setup.has_mirror_line(log)
         tables = ((name, address, line) for name, (address, line) in efi.efi_tables(log).items())
+        vendor = efi.firmware_vendor(log)
         return EfiFacts(
+            vendor=self._fact(*vendor) if vendor else None,
             map=self._list(found),
             tables=self._list(tables),
             mirrored=self._fact(mirrored) if mirrored else None,
