@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fakes import INITRD, build_bzimage, make_facts, make_request
-from kexeckit.cli.image_arguments import SEED_SIZE, add_image_arguments
+from kexeckit.cli.image_arguments import add_image_arguments
 from kexeckit.cli.image_arguments import make_request as request_of
 from kexeckit.errors import KexeckitError, UnavailableError, UsageError
 from kexeckit.plan import verify as verifier
@@ -16,6 +16,7 @@ from kexeckit.plan.load_plan import LoadRequest, Syscall
 from kexeckit.plan.make import plan_image
 from kexeckit.plan.verify import Finding
 from kexeckit.purgatory import OnDamage
+from kexeckit.system.next_kernel import SEED_SIZE
 
 RUNNING = "BOOT_IMAGE=/x root=/dev/sda crashkernel=256M quiet"
 

@@ -5,6 +5,7 @@ import inspect
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -77,9 +78,14 @@ def failures(text: str, line: int) -> str:
 
 
 def _parameters(function: Callable[..., object]) -> str:
-    # As in the document: without annotations.
+    # As in the document: without annotations, and keywords that a type lists as what they are, None where not given.
     signature = inspect.signature(function)
-    bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+    bare = []
+    for each in signature.parameters.values():
+        listed = get_args(each.annotation) if each.kind is each.VAR_KEYWORD else ()
+        names = getattr(listed[0], "__annotations__", ()) if listed else ()
+        more = [inspect.Parameter(name, each.KEYWORD_ONLY, default=None) for name in names]
+        bare += more or [each.replace(annotation=each.empty)]
     return str(signature.replace(parameters=bare, return_annotation=signature.empty))
 
 

@@ -2,7 +2,9 @@
 
 import os
 from dataclasses import dataclass, field
+from typing import Any, TypedDict, Unpack
 
+from kexeckit.errors import UsageError
 from kexeckit.kernel.behaviour.behaviours import Behaviours
 from kexeckit.machine.value import Machine
 from kexeckit.memory.memmap import MemoryMap
@@ -85,6 +87,26 @@ class Plan:
         return f"<Plan {what}, {self.made.call}, entry {entry}, {len(self.segments)} segments>"
 
 
+class PlanOptions(TypedDict, total=False):
+    """More keywords of `plan`; all but `behaviours` are for kexec_load alone.
+
+    Attributes:
+        behaviours: What the running kernel does, from `behaviours_of`; None to choose by its version.
+        old_ram: How a capture kernel is told of the old kernel's RAM: ``reserved`` (the default) or ``omit``.
+        on_damage: What happens if a segment was damaged before the jump: ``halt`` (the default) or ``reset``.
+        serial: I/O port for that message, such as ``0x3F8`` or ``"ttyS0"``, 0 for none; None to take it from
+            ``console=`` of the next kernel.
+        efi_map: The file of a raw EFI memory map to hand over, with a minimal system table; None for what the
+            machine's firmware left behind.
+    """
+
+    behaviours: Behaviours | None
+    old_ram: str | None
+    on_damage: str | None
+    serial: int | str | None
+    efi_map: Path | None
+
+
 def plan(
     machine: Machine,
     image: Path,
@@ -93,7 +115,7 @@ def plan(
     cmdline: str = "",
     panic: bool = False,
     syscall: str = "load",
-    behaviours: Behaviours | None = None,
+    **options: Unpack[PlanOptions],
 ) -> Plan:
     """Plan a next kernel, or a capture kernel, and verify the plan; nothing is loaded.
 
@@ -104,27 +126,43 @@ def plan(
         cmdline: Its command line, before kexeckit adds to it.
         panic: Plan a capture kernel for the crash region.
         syscall: ``load`` for kexec_load, ``file`` to predict what kexec_file_load chooses.
-        behaviours: What the running kernel does, from `behaviours_of`; None to choose by its version.
+        options: `behaviours`, `old_ram`, `on_damage`, `serial` and `efi_map`, see `PlanOptions`.
 
     Raises:
         InputError: A file or a part of the machine cannot be used.
         UnavailableError: A file is not there, or no source shows a memory map.
         PlanError: It does not fit, or the machine's architecture cannot be planned for.
-        UsageError: `syscall` is neither.
+        UsageError: `syscall` is neither, an option has no such value, or kexec_file_load does not use it.
+        TypeError: There is no such option.
         KexeckitError: The verifier rejects the plan, or a file cannot be read.
     """
-    from kexeckit.errors import UsageError
     from kexeckit.plan.from_machine import plan_facts
     from kexeckit.plan.make import check_arch, plan_image
-    from kexeckit.system.next_kernel import open_next_kernel
+    from kexeckit.system.next_kernel import JumpOptions, open_next_kernel
 
     calls = tuple(map(str, Syscall))
     if syscall not in calls:
         raise UsageError(f"syscall {syscall!r}: expected one of {', '.join(calls)}")
-    facts = plan_facts(machine, behaviours)
+    given = _given(options, syscall)
+    facts = plan_facts(machine, options.get("behaviours"))
     check_arch(facts.arch)
-    request = open_next_kernel(os.fspath(image), os.fspath(initrd) if initrd else None, cmdline, panic=panic)
+    files = os.fspath(image), os.fspath(initrd) if initrd else None
+    request = open_next_kernel(*files, cmdline, panic=panic, options=JumpOptions(**given))
     return Plan(plan_image(request, facts, Syscall(syscall)), request, facts)
+
+
+def _given(options: PlanOptions, syscall: str) -> dict[str, Any]:
+    # The options of the jump that were given.
+    for name in options:
+        if name not in PlanOptions.__annotations__:
+            raise TypeError(f"plan() got an unexpected keyword argument {name!r}")
+    given: dict[str, Any] = {k: v for k, v in options.items() if v is not None and k != "behaviours"}
+    if given and syscall == Syscall.FILE:
+        names = ", ".join(given)
+        raise UsageError(f"kexec_file_load does not use {names}", remedy=f"leave {names} out")
+    if "efi_map" in given:
+        given["efi_map"] = os.fspath(given["efi_map"])
+    return given
 
 
 def verify(plan: Plan, machine: Machine | None = None) -> tuple[Finding, ...]:

@@ -3,16 +3,13 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 
-from kexeckit.errors import InputError, UsageError
 from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.behaviours import Behaviours
 from kexeckit.machine.value import Machine
-from kexeckit.plan.efi_handover import EfiHandover
 from kexeckit.plan.facts import MachineFacts
 from kexeckit.plan.load_plan import LoadPlan, LoadRequest, Syscall
 from kexeckit.system.sysroot import Sysroot
 
-SEED_SIZE = 32
 # What only our own segments have: kexec_file_load makes its own.
 OF_OUR_SEGMENTS = ("old_ram", "on_damage", "serial", "spin", "efi_map")
 
@@ -72,26 +69,13 @@ def make_request(args: Namespace, running_cmdline: str) -> LoadRequest:
         UsageError: Options that do not go together.
         InputError, UnavailableError: A file is not usable.
     """
-    import os
-
-    from kexeckit.plan.handover import OldRam
     from kexeckit.plan.next_cmdline import reused_cmdline
-    from kexeckit.purgatory import OnDamage
-    from kexeckit.system.files import map_file
+    from kexeckit.system.next_kernel import JumpOptions, open_next_kernel
 
     reused = reused_cmdline(running_cmdline, panic=args.panic) if args.reuse_cmdline else ""
-    return LoadRequest(
-        kernel=map_file(args.kernel),
-        initrd=map_file(args.initrd) if args.initrd else None,
-        cmdline=" ".join(part for part in (reused, args.append or "") if part),
-        panic=args.panic,
-        old_ram=OldRam(args.old_ram or "reserved"),
-        rng_seed=os.urandom(SEED_SIZE),
-        on_damage=OnDamage[(args.on_damage or "halt").upper()],
-        serial_port=_port(args.serial),
-        spin=getattr(args, "spin", False),
-        efi=_efi_handover(args.efi_map) if args.efi_map else None,
-    )
+    cmdline = " ".join(part for part in (reused, args.append or "") if part)
+    given = {name: value for name in OF_OUR_SEGMENTS if (value := getattr(args, name, None)) is not None}
+    return open_next_kernel(args.kernel, args.initrd, cmdline, panic=args.panic, options=JumpOptions(**given))
 
 
 def make_plan(
@@ -131,27 +115,3 @@ def make_plan(
     request = make_request(args, facts.cmdline)
     plan = plan_image(request, facts, syscall, predicted=predicted)
     return Planned(plan, request, facts, machine, behaviours, root)
-
-
-def _efi_handover(path: str) -> EfiHandover:
-    from kexeckit.formats.efi_memory_map import parse_efi_memory_map
-    from kexeckit.system.files import map_file
-
-    try:
-        return EfiHandover(parse_efi_memory_map(bytes(map_file(path).data), path))
-    except ValueError as error:
-        raise InputError(path, str(error), expected="a map without boot and runtime services") from error
-
-
-def _port(text: str | None) -> int | None:
-    if text is None:
-        return None
-    names = {"ttyS0": 0x3F8, "ttyS1": 0x2F8, "ttyS2": 0x3E8, "ttyS3": 0x2E8}
-    try:
-        port = names.get(text) or int(text, 0)
-    except ValueError:
-        port = -1
-    # An 8250 has eight registers.
-    if not 0 <= port <= 0x10000 - 8:
-        raise UsageError(f"--serial {text}: expected an I/O port such as 0x3f8, or ttyS0")
-    return port

@@ -44,29 +44,15 @@ def replan(record: LoadRecord, root: Sysroot, arch: str) -> tuple[LoadPlan, Load
         InputError: A file has changed since then.
         KexeckitError: It cannot be planned any more.
     """
-    import os
-
-    from kexeckit.cli.image_arguments import SEED_SIZE
     from kexeckit.plan.from_machine import plan_facts
-    from kexeckit.plan.handover import OldRam
     from kexeckit.plan.make import plan_image
-    from kexeckit.purgatory import OnDamage
-    from kexeckit.system.files import map_file
     from kexeckit.system.machine import read_machine
+    from kexeckit.system.next_kernel import JumpOptions, open_next_kernel
 
     if record.efi_map:
         raise PlanError("the old image", "it was loaded with --efi-map, whose content is not recorded")
-    request = LoadRequest(
-        kernel=map_file(record.kernel),
-        initrd=map_file(record.initrd) if record.initrd else None,
-        cmdline=record.cmdline,
-        panic=record.panic,
-        old_ram=OldRam(record.old_ram),
-        rng_seed=os.urandom(SEED_SIZE),
-        on_damage=OnDamage[record.on_damage.upper()],
-        serial_port=record.serial_port,
-        spin=record.spin,
-    )
+    options = JumpOptions(record.old_ram, record.on_damage, record.serial_port, spin=record.spin)
+    request = open_next_kernel(record.kernel, record.initrd, record.cmdline, panic=record.panic, options=options)
     facts = plan_facts(read_machine(root, arch=arch, handover=True))
     plan = plan_image(request, facts, Syscall(record.syscall), predicted=False)
     again = LoadRecord.of(plan, request)

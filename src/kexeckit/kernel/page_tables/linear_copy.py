@@ -19,8 +19,8 @@ from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.units import align_down
 
-# Of 48-bit addresses.
-_TOP_BIT = 47
+# Of physical addresses.
+_ADDRESS_BITS = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,6 @@ def _in_blocks(ram: RangeSet, form: TableFormat) -> TablePages:
 
 
 def _identity_levels(form: TableFormat) -> int:
-    # trans_pgd_idmap_page(): tables from the bottom up until 48 bits of address are reached, at most four. A code page
-    # above takes 52 bits, which are as many levels with every page size.
-    highest = (form.entry_shift(level) + form.index_bits - 1 for level in range(3))
-    return 1 + sum(1 for bit in highest if bit < _TOP_BIT)
+    # trans_pgd_idmap_page(): tables from the bottom up until 48 bits of address are reached. A code page above takes 52
+    # bits and at most four levels, which are as many with every page size.
+    return -(-(_ADDRESS_BITS - form.page_shift) // form.index_bits)
