@@ -55,11 +55,15 @@ def render_crashkernel(answer: ReservationAnswer) -> str:
     lines += [f"predicted{boot}: {found.outcome}{_how_sure(found)}", *_regions(found.regions)]
     if seen and not other:
         lines += agreement_lines(answer.agreement, answer.compared.why)
+    if found.doubts:
+        lines += ["what would change it:", *(f"  {d.text}" for d in found.doubts)]
     if found.candidates:
         lines.append("possible addresses:")
         lines += [f"  {_candidate_text(c)}" for c in found.candidates]
     lines.append("why:")
     for reason in explain(found):
+        if reason.about == "doubt":
+            continue
         lines.append(f"  {reason.text}")
         lines += [f"    {text}" for text in _tried_texts(reason.tried)]
     if found.facts.assumed:

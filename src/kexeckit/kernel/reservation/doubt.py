@@ -60,7 +60,7 @@ class Doubt:
 
     Attributes:
         what: Short name: ``firmware``, ``kernel``, ``initrd``, ``image-end``, ``tops``, ``early``, ``cma``,
-            ``mem``, ``words``, ``placement``; of ``kernel``, also that it is not modelled.
+            ``mem``, ``words``, ``placement``, ``loader``, ``by-address``; of ``kernel``, also that it is not modelled.
         text: In words, with what would decide.
         parts: Regions whose address depends on it.
         address: What it leaves of their addresses: likely or open.

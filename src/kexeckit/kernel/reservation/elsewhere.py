@@ -20,6 +20,7 @@ from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.units import GIB, MIB, align_down, align_up
 
 _LOADED = (Taker.INITRD, Taker.DEVICE_TREE)
+_BY_ADDRESS = (*_LOADED, Taker.FIRMWARE)
 
 
 def elsewhere(trial: Trial) -> Iterator[Doubt | None]:
@@ -28,6 +29,8 @@ def elsewhere(trial: Trial) -> Iterator[Doubt | None]:
     yield _kernel(trial)
     yield _hidden_initrd(trial)
     yield _loaded_again(trial)
+    yield _arm64_loader(trial)
+    yield _told_by_address(trial)
 
 
 def upper_bound(trial: Trial, part: str, region: MemRange) -> tuple[int, str]:
@@ -58,7 +61,7 @@ def _firmware(trial: Trial) -> Doubt | None:
             when = f"no boot services memory lies below {end:#x}"
         rows.append(single(part, region, when))
         rows += anywhere_below(trial, part, "some lies in its way")
-        rows.append(single(part, None, "it leaves no room"))
+        rows += _no_room(trial)
     text = "EFI firmware's boot services memory is still reserved at that moment, and "
     text += (
         "the source does not print it; a boot with efi=debug would show it"
@@ -67,6 +70,11 @@ def _firmware(trial: Trial) -> Doubt | None:
     )
     address = Certainty.OPEN if unsure and not facts.next_boot else Certainty.LIKELY
     return Doubt("firmware", text, tuple(regions), address, Certainty.LIKELY, candidates=tuple(rows), takes=None)
+
+
+def _no_room(trial: Trial) -> list[Candidate]:
+    # At a given address it has been said already.
+    return [] if trial.request.base else [single("main", None, "it leaves no room")]
 
 
 def _kernel(trial: Trial) -> Doubt | None:
@@ -150,6 +158,43 @@ def _loaded_again(trial: Trial) -> Doubt | None:
     return Doubt("initrd", text, tuple(parts), candidates=tuple(rows), takes=takes)
 
 
+def _arm64_loader(trial: Trial) -> Doubt | None:
+    # A boot loader of arm64 may put image, device tree and initrd anywhere: Documentation/arch/arm64/booting.rst.
+    facts = trial.facts
+    shown = any(h.by in _LOADED for h in facts.held) or facts.unshown.initrd is not None
+    if facts.rules.arch != "arm64" or not facts.next_boot or shown or not trial.regions:
+        return None
+    rows: list[Candidate] = []
+    for part, region in trial.regions.items():
+        rows.append(single(part, region, "the boot loader uses the places it used"))
+        rows += anywhere_below(trial, part, "something of the boot loader's lies in its way")
+    text = "the boot loader places kernel and device tree anew at every boot; the answer has them where they were"
+    return Doubt("loader", text, tuple(trial.regions), candidates=tuple(rows), takes=None)
+
+
+def _told_by_address(trial: Trial) -> Doubt | None:
+    # What of /proc/iomem's reserved ranges was there before is told by its place alone. It does not matter where the
+    # region is the same without it, and no reserved range lies in it.
+    facts = trial.facts
+    if facts.next_boot or not any(h.by in _BY_ADDRESS for h in facts.held):
+        return None
+    free = trial.without(_BY_ADDRESS)
+    parts = []
+    rows: list[Candidate] = []
+    for part in ("main", "low"):
+        region, top = trial.regions.get(part), free.regions.get(part)
+        if region == top and not (region and facts.reserved_later.overlapping(region)):
+            continue
+        parts.append(part)
+        rows.append(single(part, region, "what was reserved first is what its place tells"))
+        rows += [single(part, top, "that was reserved later")] if top != region else []
+    text = (
+        "/proc/iomem does not tell what was reserved before the crash kernel's turn came; what cannot be the kernel's "
+        "own by its place is taken for it; memblock=debug would show it"
+    )
+    return Doubt("by-address", text, tuple(parts), candidates=tuple(rows), takes=None) if parts else None
+
+
 def _higher(free: Trial, part: str, region: MemRange | None, top: MemRange) -> Iterator[Candidate]:
     align = free.window(part).align
     when = "the initrd lies elsewhere"
@@ -169,7 +214,7 @@ def _hidden_initrd(trial: Trial) -> Doubt | None:
     for part, region in regions.items():
         rows.append(single(part, region, "the initrd does not lie in its way"))
         rows += anywhere_below(trial, part, "it lies in its way")
-        rows.append(single(part, None, "it leaves no room"))
+        rows += _no_room(trial)
     text = "there is an initrd, but the source does not show where; the RAMDISK line of the boot log would decide"
     if unshown.initrd_high:
         text = (

@@ -14,6 +14,7 @@ from kexeckit.kernel.reservation.cma import cma_variants
 from kexeckit.kernel.reservation.doubt import Candidate, Doubt, Takes
 from kexeckit.kernel.reservation.trial import Regions, Trial, single
 from kexeckit.kernel.reservation.words import unmodelled
+from kexeckit.machine.arch import X86
 from kexeckit.machine.taken import Taker
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.units import GIB, align_up
@@ -44,7 +45,8 @@ def _image_end(trial: Trial) -> Doubt | None:
     if found or all(h.by is not Taker.KERNEL_IMAGE or not h.estimate for h in facts.held):
         return found
     image = next(h.range for h in facts.held if h.by is Taker.KERNEL_IMAGE)
-    parts = tuple(p for p, r in trial.regions.items() if image.start < r.start < image.start + _LARGEST_IMAGE)
+    limit = image.start + _LARGEST_IMAGE if facts.rules.arch in X86 else 1 << 64
+    parts = tuple(p for p, r in trial.regions.items() if image.start < r.start < limit)
     rows = tuple(single(p, trial.regions[p], "the image ends below it") for p in parts)
     return Doubt("image-end", text, parts, candidates=rows) if parts else None
 

@@ -16,6 +16,7 @@ from kexeckit.kernel.boot.held import Held
 from kexeckit.kernel.boot.memblock import Region
 from kexeckit.kernel.reservation.search import Limits
 from kexeckit.memory.range import MemRange
+from kexeckit.memory.rangeset import EMPTY, RangeSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class ReservationInput:
         limits: The machine's limits.
         unshown: What the source cannot show.
         end_of_boot: What is reserved at the end of boot, where that is all that the source shows.
+        reserved_later: arm64: what /proc/iomem shows as reserved and is not taken to have been there before.
         sources: What was read, in words, for the user.
         notes: What the user should know about the reading.
         assumed: What was assumed because no source shows it.
@@ -117,6 +119,7 @@ class ReservationInput:
     limits: Limits = field(default_factory=Limits)
     unshown: Unshown = field(default_factory=Unshown)
     end_of_boot: tuple[MemRange, ...] = ()
+    reserved_later: RangeSet = EMPTY
     sources: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()

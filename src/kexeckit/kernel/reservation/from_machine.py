@@ -37,8 +37,6 @@ _NODE_DATA = 176 * KIB
 _FOUR_LEVELS = 1 << 46
 _SLAB = 2 * KIB
 _SLABS_ALIGN = 128
-# The first page, the first 64 KiB of older kernels and what EFI reserves in the table later differ.
-_SLACK = MIB
 
 
 def reservation_input(
@@ -92,6 +90,7 @@ def reservation_input(
         limits=Limits(dma_limit, swiotlb_size(cmdline), yes(machine.boot.encrypted)),
         unshown=replace(open_facts, early=open_facts.early and bool(regions)),
         end_of_boot=_end_of_boot(machine) if reserved and open_facts.early and regions else (),
+        reserved_later=_reserved_later(machine, held) if rules.arch == "arm64" else EMPTY,
         sources=sources_of(machine),
         notes=(*machine.notes, *notes, *_problems(machine), *kernel.said(rules)),
         assumed=(*machine.assumed, *kernel.assumptions),
@@ -216,6 +215,12 @@ def _end_of_boot(machine: Machine) -> tuple[MemRange, ...]:
     return tuple(part for e in (reserved.value if reserved else ()) for part in RangeSet((e.range,)) - free)
 
 
+def _reserved_later(machine: Machine, held: Sequence[Held]) -> RangeSet:
+    tree = machine.memory.resources
+    reserved = RangeSet(r.range for r in tree.value.named("reserved")) if tree else EMPTY
+    return reserved - RangeSet(h.range for h in held)
+
+
 def _dma_cma(machine: Machine) -> bool | None:
     shown = machine.kernel.cma_word
     return machine.on("CONFIG_DMA_CMA") if machine.kernel.config else shown.value if shown else None
@@ -273,11 +278,11 @@ def _checked(facts: ReservationInput, machine: Machine) -> ReservationInput:
     """
     nodes = RangeSet(n.range for n in machine.memory.ranges.value) if machine.memory.ranges else EMPTY
     lost = nodes - RangeSet(MemRange(start, end) for start, end, _ in facts.table if start < end)
-    if facts.table and lost.size > _SLACK:
+    if facts.table and lost:
         facts = _of_nodes(facts, machine, lost)
     counted = machine.memory.counted
     seen = replace(facts, cmdline=facts.seen_cmdline)
-    if not counted or max(early_memory(seen).memory.total, nodes.size) + _SLACK >= counted.value:
+    if not counted or max(early_memory(seen).memory.total, nodes.size) >= counted.value:
         return facts
     memory = max(early_memory(seen).memory.total, nodes.size)
     raise InputError(
