@@ -26,7 +26,7 @@ class KaslrRules:
         stub_places: Started by EFI, the stub chooses the place of the running kernel, at random or not.
         stub_lowest: The stub chooses no address below this one, in bytes.
         stub_step: Distance of the stub's possible places, in bytes.
-        stub_pinned_by: Words (or beginnings of words) with which the stub takes the lowest place instead.
+        stub_pinned_by: Words with a value for which the stub takes the lowest place instead.
         stub_mirrored_first: Where mirrored memory has a place, the stub chooses among those only.
         stub_leaves_hot_pluggable: The stub leaves out memory that EFI calls hot-pluggable.
         leaves_special: Neither of them takes memory that EFI sets aside for special purposes.
@@ -73,14 +73,14 @@ CHANGES = (
     # 6.6.y and 6.7.y took it over later. Without it there are a few more places, and none is missing.
     Change((6, 8, 0), {"stub_lowest": 16 * MIB}, f"{_STUB}/x86-stub.c efi_decompress_kernel(), LOAD_PHYSICAL_ADDR",
            "booted", _X86, backports=((6, 1, 81),)),
-    Change((6, 10, 0), {"stub_pinned_by": ("mem=", "memmap=", "efi_fake_mem=", "hugepages=")},
+    Change((6, 10, 0), {"stub_pinned_by": ("mem", "memmap", "efi_fake_mem", "hugepages")},
            f"{_STUB}/x86-stub.c parse_options()", "read", _X86, backports=((6, 1, 93),)),
     Change((6, 12, 0), {"stub_leaves_hot_pluggable": True}, f"{_STUB}/randomalloc.c get_entry_num_slots()", "read",
            backports=((6, 1, 176),)),
     # "efi/libstub: Avoid physical address 0x0 when doing random allocation": the lowest becomes one step.
     Change((6, 12, 0), {"stub_lowest": 64 * KIB}, f"{_STUB}/randomalloc.c efi_random_alloc()", "read", _ARM64,
            backports=((6, 1, 132),)),
-    Change((6, 12, 0), {"stub_pinned_by": ("mem=", "memmap=", "hugepages=")}, f"{_STUB}/x86-stub.c parse_options()",
+    Change((6, 12, 0), {"stub_pinned_by": ("mem", "memmap", "hugepages")}, f"{_STUB}/x86-stub.c parse_options()",
            "read", _X86),
 )  # fmt: skip
 """Mainline's changes, in order of release."""

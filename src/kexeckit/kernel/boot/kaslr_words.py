@@ -53,7 +53,7 @@ def takes_special(cmdline: str) -> bool:
 
 def pinned(cmdline: str, rules: KaslrRules) -> bool:
     """Say whether a word makes the EFI stub take the lowest place: only the first spot of each text is looked at."""
-    found = (cmdline.find(text) for text in rules.stub_pinned_by)
+    found = (cmdline.find(f"{name}=") for name in rules.stub_pinned_by)
     return any(at == 0 or (at > 0 and cmdline[at - 1].isspace()) for at in found)
 
 
