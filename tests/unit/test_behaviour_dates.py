@@ -19,6 +19,7 @@ from collections.abc import Callable
 
 import pytest
 
+from dates_kaslr import KASLR, KASLR_BEFORE, KASLR_BESIDE
 from kexeckit.kernel.behaviour.catalogue import RECORDS, Table
 from kexeckit.kernel.behaviour.change import Change
 from kexeckit.kernel.behaviour.floors import release_text
@@ -187,26 +188,6 @@ slack          arm64  6.11.11 6.12    0x10000000000000000
 slack          arm64  6.12.4  6.12.5  0
 slack          arm64  6.12.4  6.13    0
 """
-KASLR = """
-anywhere                  x86_64 4.18.20 4.19    True     # read in 4.19; 4.8 began with it
-anywhere                  arm64  5.9.16  5.10    True
-leaves_special            x86_64 5.9.16  5.10    True     # in 5.10, not in 4.19
-immovable_only            x86_64 5.9.16  5.10    True
-smallest_limit_counts     x86_64 5.9.16  5.10    True
-last_gib_counts           x86_64 5.9.16  5.10    True
-stub_mirrored_first       x86_64 6.0.19  6.1     True     # in 6.1, not in 5.10
-stub_places               x86_64 6.1.80  6.1.81  True     # a1b87d54f4e4
-stub_places               x86_64 6.5.13  6.6     True
-stub_lowest               x86_64 6.1.80  6.1.81  0x1000000 # 2f77465b05b1
-stub_lowest               x86_64 6.7.12  6.8     0x1000000
-stub_lowest               arm64  6.1.131 6.1.132 0x10000
-stub_lowest               arm64  6.11.11 6.12    0x10000
-stub_pinned_by            x86_64 6.1.92  6.1.93  ('mem','memmap','efi_fake_mem','hugepages') # 15aa8fb852f9
-stub_pinned_by            x86_64 6.9.12  6.10    ('mem','memmap','efi_fake_mem','hugepages')
-stub_pinned_by            x86_64 6.11.11 6.12    ('mem','memmap','hugepages')
-stub_leaves_hot_pluggable x86_64 6.1.175 6.1.176 True
-stub_leaves_hot_pluggable x86_64 6.11.11 6.12    True
-"""
 # What the same commits did on other architectures, and in other fields.
 BESIDE = """
 loading     vmcoreinfo_copied        arm64  4.12.14 4.13   True
@@ -233,10 +214,6 @@ nodes       slack                    i386   6.9.12  6.10   0xfffff
 nodes       slack                    i386   6.6.71  6.6.72 0x100000
 nodes       slack                    i386   6.12.4  6.12.5 0x100000
 nodes       slack                    i386   6.12.4  6.13   0x100000
-kaslr       leaves_special           arm64  5.9.16  5.10   True
-kaslr       stub_mirrored_first      arm64  6.0.19  6.1    True
-kaslr       stub_leaves_hot_pluggable arm64 6.1.175 6.1.176 True
-kaslr       stub_leaves_hot_pluggable arm64 6.11.11 6.12   True
 reservation bottom_up                i386   2.6.36  2.6.37 False
 reservation total_is_span            i386   3.3.8   3.4    False
 reservation words                    i386   3.8.13  3.9    'plain-then-high'
@@ -330,18 +307,6 @@ zones       movable_base_rounds_up   x86_64 False
 zones       low_64k_is_ram           x86_64 False
 zones       low_zones_capped         x86_64 False
 zones       acpi_counts_as_top       x86_64 False
-kaslr       anywhere                 x86_64 False
-kaslr       anywhere                 arm64  False
-kaslr       unpacks_itself           x86_64 True
-kaslr       unpacks_itself           arm64  False
-kaslr       stub_places              x86_64 False
-kaslr       stub_places              arm64  True
-kaslr       stub_lowest              x86_64 0
-kaslr       stub_lowest              arm64  0
-kaslr       stub_step                x86_64 0x200000
-kaslr       stub_step                arm64  0x10000
-kaslr       stub_pinned_by           arm64  ()
-kaslr       immovable_only           arm64  False
 reservation kaslr                    x86_64 False
 reservation kaslr                    arm64  False
 reservation kaslr_limit              x86_64 0x40000000
@@ -417,7 +382,7 @@ def rows() -> list[Row]:
         for line in text.strip().splitlines():
             field, arch, before, first, value = line.split("#")[0].split()
             found.append((record, field, arch, before, first, value))
-    for line in BESIDE.strip().splitlines():
+    for line in (BESIDE.rstrip() + KASLR_BESIDE).strip().splitlines():
         record, field, arches, before, first, value = line.split("#")[0].split()
         found += [(record, field, arch, before, first, value) for arch in arches.split("|")]
     return found
@@ -453,7 +418,7 @@ def test_a_change_comes_with_its_release_and_not_before(record: str, field: str)
 
 def test_values_before_all_changes() -> None:
     """A kernel that is older than all of them."""
-    for line in BEFORE.strip().splitlines():
+    for line in (BEFORE.rstrip() + KASLR_BEFORE).strip().splitlines():
         record, field, arch, expected = line.split()
         assert value(record, field, arch, "2.6.30") == ast.literal_eval(expected), line
 

@@ -3,7 +3,8 @@
 The defaults are x86 of 4.19: what is on disk unpacks itself, at a random place that it picks. From 6.6 on the EFI stub
 does it instead, with the firmware's allocator. An arm64 kernel that no EFI stub started is never moved.
 
-Read in 4.19, 5.10, 6.1, 6.12 and 7.2. Where a change lies between two of them, it has the newer one's date.
+Read in 4.19, 5.10.223, 6.1.176, 6.12.107 and 7.2.13, with Debian's changelog of 6.1. A change that lies between two of
+them has the newer one's date: a kernel in between is taken to have more places than it has, never fewer.
 """
 
 from collections.abc import Mapping
@@ -75,13 +76,13 @@ CHANGES = (
            "booted", _X86, backports=((6, 1, 81),)),
     Change((6, 10, 0), {"stub_pinned_by": ("mem", "memmap", "efi_fake_mem", "hugepages")},
            f"{_STUB}/x86-stub.c parse_options()", "read", _X86, backports=((6, 1, 93),)),
-    Change((6, 12, 0), {"stub_leaves_hot_pluggable": True}, f"{_STUB}/randomalloc.c get_entry_num_slots()", "read",
-           backports=((6, 1, 176),)),
-    # "efi/libstub: Avoid physical address 0x0 when doing random allocation": the lowest becomes one step.
-    Change((6, 12, 0), {"stub_lowest": 64 * KIB}, f"{_STUB}/randomalloc.c efi_random_alloc()", "read", _ARM64,
-           backports=((6, 1, 132),)),
     Change((6, 12, 0), {"stub_pinned_by": ("mem", "memmap", "hugepages")}, f"{_STUB}/x86-stub.c parse_options()",
            "read", _X86),
+    Change((7, 2, 0), {"stub_leaves_hot_pluggable": True}, f"{_STUB}/randomalloc.c get_entry_num_slots()", "read",
+           backports=((6, 1, 176), (6, 12, 107))),
+    # "efi/libstub: Avoid physical address 0x0 when doing random allocation": the lowest becomes one step.
+    Change((7, 2, 0), {"stub_lowest": 64 * KIB}, f"{_STUB}/randomalloc.c efi_random_alloc()", "read", _ARM64,
+           backports=((6, 1, 132), (6, 12, 107))),
 )  # fmt: skip
 """Mainline's changes, in order of release."""
 
