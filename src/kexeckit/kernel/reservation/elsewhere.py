@@ -10,6 +10,7 @@ the initrd's, firmware its own. Where the source does not even show it, the same
 
 from collections.abc import Iterator
 
+from kexeckit.kernel.boot.slots import count, overlapping
 from kexeckit.kernel.certainty import Certainty, of_share
 from kexeckit.kernel.reservation.doubt import Candidate, Doubt, Takes
 from kexeckit.kernel.reservation.facts import KernelImage
@@ -91,10 +92,7 @@ def _kernel(trial: Trial) -> Doubt | None:
         if mine:
             parts.append(part)
             rows.append(single(part, region, "the kernel image lies elsewhere", 1 - mine / total))
-            highest = (image.highest or 1 << 64) - image.size
-            rows += in_the_way(
-                trial, part, Piece(image.size, image.lowest, highest), "the kernel image lies in its way"
-            )
+            rows += in_the_way(trial, part, _piece(image), "the kernel image lies in its way")
     share = 1 - hit / total
     where = (
         "at the next boot the kernel image lies at another random place"
@@ -108,12 +106,20 @@ def _kernel(trial: Trial) -> Doubt | None:
     return Doubt("kernel", text, tuple(parts), of_share(share), share=share, candidates=tuple(rows), takes=takes)
 
 
+def _piece(image: KernelImage) -> Piece:
+    if image.slots:
+        return Piece(image.size, min(s.first for s in image.slots), max(s.last for s in image.slots))
+    return Piece(image.size, image.lowest, (image.highest or 1 << 64) - image.size)
+
+
 def image_places(trial: Trial, image: KernelImage, regions: list[MemRange]) -> tuple[int, int]:
     """Count the places that a kernel image can be put at.
 
     Returns:
         How many of them share a byte with one of `regions`, and how many there are.
     """
+    if image.slots:
+        return overlapping(image.slots, image.size, regions), count(image.slots)
     hit = total = 0
     for free in trial.early.memory.free():
         first = align_up(max(free.range.start, image.lowest), image.align)

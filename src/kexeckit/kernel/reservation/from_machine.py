@@ -63,7 +63,7 @@ def reservation_input(
     boot = boot_asked_about(machine, rules, cmdline, next_boot=next_boot)
     dma_limit = _dma_limit(machine, regions, table, rules)
     held = list(held_before(machine, rules, regions, dma_limit, boot))
-    open_facts = unshown(machine, rules, cmdline, held, next_boot=boot.next)
+    open_facts = unshown(machine, kernel, cmdline, held, next_boot=boot.next)
     if open_facts.firmware and has_early_log(machine):
         printed = [n.range for n in machine.memory.ranges.value] if machine.memory.ranges else []
         held = sorted([*held, *assumed_firmware(machine, held, printed)], key=lambda h: h.range)
