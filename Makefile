@@ -12,7 +12,7 @@ WORKERS ?= $(shell nproc)
 # The interpreter of this machine, never a downloaded one.
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help env system test check unit lab demo pyz purgatory schema bench clean lab-crashkernel lab-zones lab-mirror lab-srat lab-tables lab-placer lab-next-boot lab-words lab-limits golden boottime mutants
+.PHONY: help env system test check unit lab demo pyz purgatory schema bench clean lab-crashkernel lab-zones lab-mirror lab-srat lab-tables lab-placer lab-kaslr lab-next-boot lab-words lab-limits golden boottime mutants
 
 help:            ## show these lines
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -66,7 +66,7 @@ bench: env       ## the benchmarks of docs/benchmarks.md
 N ?= 24
 SEED ?= 1
 JOBS ?= 1
-CAMPAIGNS := lab-crashkernel lab-zones lab-mirror lab-srat lab-tables lab-placer
+CAMPAIGNS := lab-crashkernel lab-zones lab-mirror lab-srat lab-tables lab-placer lab-kaslr
 $(CAMPAIGNS): lab-%: env system
 	$(RUN) python -m kexeckit.lab.dev.campaign_$* -n $(N) --seed $(SEED) --jobs $(JOBS) $(if $(OUT),--out $(OUT)) $(ARGS)
 lab-crashkernel: ## reservations on N random machines
@@ -75,6 +75,7 @@ lab-mirror:      ## zones of N layouts of mirrored memory
 lab-srat:        ## nodes, reservations and zones of N boots with RAM in holes of the SRAT
 lab-tables:      ## identity page tables of N machines
 lab-placer:      ## the choices of kexec_file_load on N machines
+lab-kaslr:       ## the image's place in N boots of one machine with KASLR
 
 # Boots are kept, in the folder KEEP if that is given: what is there is not booted again.
 lab-next-boot: env system ## what was said of the next boot, on N boots of random machines

@@ -5,7 +5,8 @@ moved by a release, in the tables or here, fails. What a commit changed in sever
 has a row for each, so that none gets lost.
 
 The tables: kexeckit.kernel.behaviour.loading, kexeckit.kernel.behaviour.zones, kexeckit.kernel.behaviour.nodes,
-kexeckit.kernel.behaviour.reservation, kexeckit.kernel.behaviour.reservation_changes, kexeckit.kernel.behaviour.groups.
+kexeckit.kernel.behaviour.kaslr, kexeckit.kernel.behaviour.reservation,
+kexeckit.kernel.behaviour.reservation_changes, kexeckit.kernel.behaviour.groups.
 Rows of one field are one test, so that `make mutants`, which runs so many tests for a fault, runs all of them.
 
 Sources, besides the kernel's own files that the tables name: Debian's changelogs of linux (5.10, 6.1, 6.11), which list
@@ -18,9 +19,11 @@ from collections.abc import Callable
 
 import pytest
 
+from dates_kaslr import KASLR, KASLR_BEFORE, KASLR_BESIDE
 from kexeckit.kernel.behaviour.catalogue import RECORDS, Table
 from kexeckit.kernel.behaviour.change import Change
 from kexeckit.kernel.behaviour.floors import release_text
+from kexeckit.kernel.behaviour.kaslr import kaslr_rules
 from kexeckit.kernel.behaviour.loading import behaviour_of
 from kexeckit.kernel.behaviour.nodes import node_rules
 from kexeckit.kernel.behaviour.reservation import crash_rules
@@ -373,13 +376,13 @@ Row = tuple[str, str, str, str, str, str]
 
 def rows() -> list[Row]:
     """Return the rows, each with its record in front."""
-    texts = {"loading": LOADING, "zones": ZONES, "nodes": NODES, "reservation": RESERVATION}
+    texts = {"loading": LOADING, "zones": ZONES, "nodes": NODES, "kaslr": KASLR, "reservation": RESERVATION}
     found = []
     for record, text in texts.items():
         for line in text.strip().splitlines():
             field, arch, before, first, value = line.split("#")[0].split()
             found.append((record, field, arch, before, first, value))
-    for line in BESIDE.strip().splitlines():
+    for line in (BESIDE.rstrip() + KASLR_BESIDE).strip().splitlines():
         record, field, arches, before, first, value = line.split("#")[0].split()
         found += [(record, field, arch, before, first, value) for arch in arches.split("|")]
     return found
@@ -389,6 +392,7 @@ SELECT: dict[str, Callable[[str, KernelVersion], object]] = {
     "loading": lambda arch, version: behaviour_of(version, arch=arch),
     "zones": lambda arch, version: zone_behaviour_of(version, arch=arch),
     "nodes": node_rules,
+    "kaslr": kaslr_rules,
     "reservation": crash_rules,
 }
 
@@ -414,7 +418,7 @@ def test_a_change_comes_with_its_release_and_not_before(record: str, field: str)
 
 def test_values_before_all_changes() -> None:
     """A kernel that is older than all of them."""
-    for line in BEFORE.strip().splitlines():
+    for line in (BEFORE.rstrip() + KASLR_BEFORE).strip().splitlines():
         record, field, arch, expected = line.split()
         assert value(record, field, arch, "2.6.30") == ast.literal_eval(expected), line
 

@@ -95,3 +95,10 @@ def test_more_entries_than_fit_and_entries_beyond_2_64_are_refused() -> None:
 def test_efi_is_present_only_as_64_bit_with_a_system_table(signature: bytes, systab: int, present: bool) -> None:
     """Anything else is a machine without EFI for us."""
     assert EfiInfo(signature, systab).present is present
+
+
+def test_the_headers_init_size_is_read() -> None:
+    """More than the kernel keeps, and what its place is chosen by."""
+    page = bytearray(4096)
+    struct.pack_into("<I", page, 0x260, 0x37DD000)
+    assert parse_boot_params(bytes(page), "page").init_size == 0x37DD000

@@ -6,7 +6,7 @@ import pytest
 
 from fakes import INITRD, build_bzimage
 from kexeckit.errors import InputError
-from kexeckit.formats.bzimage import HEADER_START, parse_bzimage
+from kexeckit.formats.bzimage import HEADER_START, parse_bzimage, unpacked_size
 
 
 def patched(at: int, code: str, *values: int) -> bytes:
@@ -86,3 +86,16 @@ def test_a_release_text_outside_the_file_is_empty() -> None:
     assert parse_bzimage(bytes(data), "k").release == ""
     struct.pack_into("<H", data, 0x20E, 0)
     assert parse_bzimage(bytes(data), "k").release == ""
+
+
+def test_what_the_payload_unpacks_to() -> None:
+    """Its last four bytes; nothing where the header has no payload, or one that is not in the file."""
+    data = bytearray(build_bzimage())
+    image = parse_bzimage(bytes(data), "vmlinuz")
+    struct.pack_into("<II", data, 0x248, 0, 0)
+    assert unpacked_size(bytes(data), image) is None
+    struct.pack_into("<II", data, 0x248, 0x40, 0x20)
+    struct.pack_into("<I", data, image.setup_size + 0x5C, 12345678)
+    assert unpacked_size(bytes(data), image) == 12345678
+    struct.pack_into("<II", data, 0x248, 0x40, len(data))
+    assert unpacked_size(bytes(data), image) is None

@@ -59,7 +59,7 @@ def test_all_fields_as_a_table(commands: Commands) -> None:
     """By record; every field once."""
     ended = commands.run("explain", "behaviours")
     lines = ended.out.splitlines()
-    assert [line for line in lines if line.endswith(":")] == ["loading:", "zones:", "nodes:", "reservation:"]
+    assert [line for line in lines if line.endswith(":")] == ["loading:", "zones:", "nodes:", "kaslr:", "reservation:"]
     first = [line.split()[0] for line in lines if line and not line.startswith((" ", '"', "-"))]
     assert [w for w in first if w in stated_fields()] == list(stated_fields())
     assert max(map(len, lines)) <= 140

@@ -83,7 +83,7 @@ def test_a_file_has_fields_with_or_without_tables() -> None:
         ("usage = 1.5", "usage takes a number"),
         ("gb_leave = true", "f.toml: there is no behaviour 'gb_leave'; did you mean gb_leaves?"),
         ("[loading]\ncma_align = 4096", "f.toml: cma_align is a field of [reservation], not of [loading]"),
-        ("[kexec]\nx = 1", "f.toml: there is no table [kexec]; tables are loading, zones, nodes, reservation"),
+        ("[kexec]\nx = 1", "f.toml: there is no table [kexec]; tables are loading, zones, nodes, kaslr, reservation"),
         ("suffixes = [1]", "suffixes takes some of"),
     ],
 )

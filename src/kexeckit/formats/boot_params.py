@@ -45,7 +45,10 @@ class EfiInfo:
 
 @dataclass(frozen=True, slots=True)
 class BootParams:
-    """What a boot_params page says that matters here; addresses and sizes in bytes."""
+    """What a boot_params page says that matters here; addresses and sizes in bytes.
+
+    `init_size` is of the setup header: contiguous memory that the kernel needs while it starts, more than it keeps.
+    """
 
     raw: bytes = field(repr=False)
     rsdp: int
@@ -56,6 +59,7 @@ class BootParams:
     initrd_address: int
     initrd_size: int
     secure_boot: int
+    init_size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,7 @@ def parse_boot_params(data: bytes, source: str) -> BootParams:
         initrd_address=_u32(data, 0x218) | _u32(data, 0xC0) << 32,
         initrd_size=_u32(data, 0x21C) | _u32(data, 0xC4) << 32,
         secure_boot=data[0x1EC],
+        init_size=_u32(data, 0x260),
     )
 
 

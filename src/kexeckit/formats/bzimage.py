@@ -90,6 +90,20 @@ def parse_bzimage(data: bytes | memoryview, source: str) -> BzImage:
     return image
 
 
+def unpacked_size(data: bytes | memoryview, image: BzImage) -> int | None:
+    """Return the bytes that the packed kernel has once it is unpacked, or None where the file does not say.
+
+    Args:
+        data: The whole file.
+        image: Its header.
+
+    Source: scripts/Makefile.lib, size_append; arch/x86/boot/compressed/mkpiggy.c, which takes the size from there.
+    """
+    offset, length = _u32(data, 0x248), _u32(data, 0x24C)
+    end = image.setup_size + offset + length
+    return _u32(data, end - 4) if length >= 4 and end <= len(data) else None
+
+
 def _image(data: bytes | memoryview, source: str, protocol: int) -> BzImage:
     setup_size = ((data[0x1F1] or 4) + 1) * SECTOR
     header_end = 0x202 + data[0x201]

@@ -55,8 +55,10 @@ def render_crashkernel(answer: ReservationAnswer) -> str:
     lines += [f"predicted{boot}: {found.outcome}{_how_sure(found)}", *_regions(found.regions)]
     if seen and not other:
         lines += agreement_lines(answer.agreement, answer.compared.why)
-    if found.doubts:
-        lines += ["what would change it:", *(f"  {d.text}" for d in found.doubts)]
+    # What is assumed has lines of its own.
+    unknown = [d.text for d in found.doubts if d.what != "assumed"]
+    if unknown:
+        lines += ["what would change it:", *(f"  {text}" for text in unknown)]
     if found.candidates:
         lines.append("possible addresses:")
         lines += [f"  {_candidate_text(c)}" for c in found.candidates]

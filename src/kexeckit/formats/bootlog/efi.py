@@ -76,8 +76,15 @@ _NUMBERS = {
     "persistent": 14,
     "persistent memory": 14,
 }
-_RUNTIME, _WB, _MORE_RELIABLE, _SP = 1 << 63, 1 << 3, 1 << 16, 1 << 18
-_FLAGS = {"RUN": _RUNTIME, "RT": _RUNTIME, "WB": _WB, "MR": _MORE_RELIABLE, "SP": _SP}
+_RUNTIME, _WB, _MORE_RELIABLE, _SP, _HOT_PLUGGABLE = 1 << 63, 1 << 3, 1 << 16, 1 << 18, 1 << 20
+_FLAGS = {
+    "RUN": _RUNTIME,
+    "RT": _RUNTIME,
+    "WB": _WB,
+    "MR": _MORE_RELIABLE,
+    "SP": _SP,
+    "HP": _HOT_PLUGGABLE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +95,8 @@ class EfiMapEntry:
         range: Its bytes.
         type: EFI memory type number; -1 where the text names none that is known.
         name: The type as text.
-        attributes: EFI attribute bits, those that the text shows: RUNTIME, WB, MORE_RELIABLE and SP are kept.
+        attributes: EFI attribute bits, those that the text shows: RUNTIME, WB, MORE_RELIABLE, SP and
+            HOT_PLUGGABLE are kept.
         line: Line number in the file.
     """
 
@@ -102,6 +110,16 @@ class EfiMapEntry:
     def mirrored(self) -> bool:
         """Say whether the firmware mirrors this memory (EFI_MEMORY_MORE_RELIABLE)."""
         return bool(self.attributes & _MORE_RELIABLE)
+
+    @property
+    def special(self) -> bool:
+        """Say whether the firmware sets this memory aside for special purposes (EFI_MEMORY_SP)."""
+        return bool(self.attributes & _SP)
+
+    @property
+    def hot_pluggable(self) -> bool:
+        """Say whether this memory may be removed (EFI_MEMORY_HOT_PLUGGABLE)."""
+        return bool(self.attributes & _HOT_PLUGGABLE)
 
 
 def booted_by_efi(log: BootLog) -> bool:

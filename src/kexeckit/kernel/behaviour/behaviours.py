@@ -1,6 +1,6 @@
 """`Behaviours`: all that one kernel does, in one value, chosen before anything is derived from the machine.
 
-Source of every field: the tables of the three records. What is stated wins over the distribution, the distribution
+Source of every field: the tables of the records. What is stated wins over the distribution, the distribution
 over mainline.
 """
 
@@ -12,8 +12,9 @@ from kexeckit.kernel.behaviour.fields import own_fields
 from kexeckit.kernel.behaviour.floors import floors_below
 from kexeckit.machine.version import NEWEST, KernelVersion, Release
 
-# One answer asks one or two of the four records: each is imported where it is asked for.
+# One answer asks one or two of the five records: each is imported where it is asked for.
 if TYPE_CHECKING:
+    from kexeckit.kernel.behaviour.kaslr import KaslrRules
     from kexeckit.kernel.behaviour.loading import KernelBehaviour
     from kexeckit.kernel.behaviour.nodes import NodeRules
     from kexeckit.kernel.behaviour.reservation import CrashRules
@@ -71,6 +72,13 @@ class Behaviours:
         from kexeckit.kernel.behaviour.nodes import NodeRules, node_rules
 
         return node_rules(self.arch, self.version, stated=own_fields(NodeRules, dict(self.fields)))
+
+    @property
+    def kaslr(self) -> "KaslrRules":
+        """How its image comes to its place."""
+        from kexeckit.kernel.behaviour.kaslr import KaslrRules, kaslr_rules
+
+        return kaslr_rules(self.arch, self.version, stated=own_fields(KaslrRules, dict(self.fields)))
 
     @property
     def stated(self) -> tuple[str, ...]:

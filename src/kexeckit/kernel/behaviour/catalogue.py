@@ -1,4 +1,4 @@
-"""All fields of the four records as one list: record, type, words that explain, values before, changes.
+"""All fields of the five records as one list: record, type, words that explain, values before, changes.
 
 What `explain` prints and what `stated` accepts come from the same tables that decide a kernel's behaviour.
 """
@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from kexeckit.frozen import dataclass
-from kexeckit.kernel.behaviour import loading, nodes, reservation, zones
+from kexeckit.kernel.behaviour import kaslr, loading, nodes, reservation, zones
 from kexeckit.kernel.behaviour.change import Change, VendorChange
 from kexeckit.kernel.behaviour.fields import field_types
 from kexeckit.kernel.behaviour.reservation_changes import CHANGES as RESERVATION_CHANGES
@@ -39,9 +39,10 @@ RECORDS = {
     "loading": Table(loading.KernelBehaviour, {"": loading.BASE}, loading.CHANGES, LOADING_VENDORS),
     "zones": Table(zones.ZoneBehaviour, {"": zones.BASE}, zones.CHANGES, ZONE_VENDORS),
     "nodes": Table(nodes.NodeRules, nodes.BASES, nodes.CHANGES, ()),
+    "kaslr": Table(kaslr.KaslrRules, kaslr.BASES, kaslr.CHANGES, ()),
     "reservation": Table(reservation.CrashRules, reservation.BASES, RESERVATION_CHANGES, RESERVATION_VENDORS),
 }
-"""The four records by the name that users give them."""
+"""The five records by the name that users give them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class FieldHistory:
 
     Attributes:
         name: The field.
-        record: ``loading``, ``zones``, ``nodes`` or ``reservation``.
+        record: ``loading``, ``zones``, ``nodes``, ``kaslr`` or ``reservation``.
         what: What it says, in a sentence.
         before: Value before all changes: (architectures, value), architectures empty for all.
         changes: Mainline's changes of this field, in order of release.

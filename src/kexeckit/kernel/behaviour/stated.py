@@ -20,7 +20,7 @@ from kexeckit.memory.units import parse_size
 
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 # Sizes that a division or a mask is made from.
-_POWERS = ("align", "fixed_align", "cma_align", "section", "page")
+_POWERS = ("align", "fixed_align", "cma_align", "section", "page", "stub_step")
 
 
 def parse_stated(words: Iterable[str], text: str = "", source: str = "") -> dict[str, object]:
@@ -137,14 +137,14 @@ def _choice(name: str, value: object) -> str:
 
 
 def _words(name: str, value: object) -> tuple[str, ...]:
-    # A list in a file, words behind --set: high,low. The comma belongs to the suffix.
+    # A list in a file, words behind --set: high,low. The comma in front of a suffix may be left out.
     parts = value.replace(",", " ").split() if isinstance(value, str) else value
     if not isinstance(parts, list) or not all(isinstance(p, str) for p in parts):
         raise ValueError
-    words = tuple(f",{part.lstrip(',')}" for part in parts)
-    if not set(words) <= set(choices_of(name)):
+    known = {choice.lstrip(","): choice for choice in choices_of(name)}
+    if not {part.lstrip(",") for part in parts} <= set(known):
         raise ValueError
-    return words
+    return tuple(known[part.lstrip(",")] for part in parts)
 
 
 def accepted(name: str) -> str:

@@ -18,11 +18,12 @@ from kexeckit.machine.arch import X86
 from kexeckit.machine.value import Machine
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import EMPTY, RangeSet
-from kexeckit.memory.units import PAGE_SIZE, align_down
+from kexeckit.memory.units import KIB, PAGE_SIZE, align_down
 
 if TYPE_CHECKING:
     from kexeckit.kernel.behaviour.zones import ZoneBehaviour
 
+_LOW_RESERVE = MemRange(0, 64 * KIB)
 _RAM_FOR_TABLE = "no source shows the firmware's map: RAM stands for it, as far as the booted kernel saw it"
 
 
@@ -80,6 +81,15 @@ def given_up(machine: Machine) -> tuple[MemRange, ...]:
     """Return the RAM that the kernel made reserved before memblock was set up, as the source shows it."""
     found = machine.memory.changes
     return tuple(c.range for c in found.value) if found else ()
+
+
+def low_reserve(behaviour: "ZoneBehaviour") -> tuple[MemRange, ...]:
+    """Return the low memory that a kernel before 3.9 takes out of RAM; later ones have it as RAM that is taken.
+
+    Source: arch/x86/kernel/setup.c, trim_bios_range() before 3.9, with CONFIG_X86_RESERVE_LOW=64, its default;
+    trim_low_memory_range() since.
+    """
+    return () if behaviour.low_64k_is_ram else (_LOW_RESERVE,)
 
 
 def known_memory(machine: Machine) -> RangeSet:

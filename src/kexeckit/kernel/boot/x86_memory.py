@@ -18,14 +18,13 @@ from kexeckit.kernel.boot.e820 import (
     ram_within,
     table_at_boot,
 )
+from kexeckit.kernel.boot.memory import low_reserve
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
-from kexeckit.memory.units import KIB, PAGE_SIZE, align_down
+from kexeckit.memory.units import PAGE_SIZE, align_down
 
 if TYPE_CHECKING:
     from kexeckit.kernel.behaviour.zones import ZoneBehaviour
-
-_LOW_RESERVE = MemRange(0, 64 * KIB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +40,6 @@ class X86Memory:
     memory: RangeSet
     top: int
     problem: str = ""
-
-
-def low_reserve(behaviour: "ZoneBehaviour") -> tuple[MemRange, ...]:
-    """Return the low memory that a kernel before 3.9 takes out of RAM; later ones have it as RAM that is taken.
-
-    Source: arch/x86/kernel/setup.c, trim_bios_range() before 3.9, with CONFIG_X86_RESERVE_LOW=64, its default;
-    trim_low_memory_range() since.
-    """
-    return () if behaviour.low_64k_is_ram else (_LOW_RESERVE,)
 
 
 def x86_memory(

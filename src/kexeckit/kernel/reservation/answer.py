@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 
-from kexeckit.formats.word_check import check_words, unknown_words, value_doubts
 from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.behaviours import Behaviours
 from kexeckit.kernel.observed import Answered, Compared
 from kexeckit.kernel.reservation.from_machine import reservation_input
 from kexeckit.kernel.reservation.observed import ObservedReservation, compare_reservation, observed_reservation
 from kexeckit.kernel.reservation.predict import Reservation, predict_reservation
-from kexeckit.kernel.reservation.vocabulary import VOCABULARY
 from kexeckit.machine.value import Machine
 
 
@@ -37,6 +35,11 @@ class ReservationAnswer(Answered):
     @property
     def doubtful(self) -> tuple[str, ...]:
         """What the kernel makes of words that are probably not meant so, one sentence each."""
+        if not self.words:
+            return ()
+        from kexeckit.formats.word_check import unknown_words, value_doubts
+        from kexeckit.kernel.reservation.vocabulary import VOCABULARY
+
         unknown = (f"{w}: no effect on a reservation is known" for w in unknown_words(self.words, VOCABULARY))
         return (*value_doubts(self.words, auto=bool(self.predicted.facts.rules.auto)), *unknown)
 
@@ -56,7 +59,11 @@ def answer_reservation(
         InputError: No memory map, no architecture, or a map that the rest of the source contradicts.
         UsageError: A word is surely a slip, see `check_words`.
     """
-    check_words(words, VOCABULARY)
+    if words:
+        from kexeckit.formats.word_check import check_words
+        from kexeckit.kernel.reservation.vocabulary import VOCABULARY
+
+        check_words(words, VOCABULARY)
     found = predict_reservation(reservation_input(machine, words, behaviours, next_boot=next_boot))
     seen = observed_reservation(machine)
     return ReservationAnswer(found, seen, compare_reservation(found, seen), tuple(words))

@@ -67,8 +67,8 @@ class Doubt:
     """One thing that the source cannot show.
 
     Attributes:
-        what: Short name: ``firmware``, ``kernel``, ``initrd``, ``image-end``, ``tops``, ``early``, ``cma``,
-            ``mem``, ``words``, ``placement``, ``loader``, ``by-address``; of ``kernel``, also that it is not modelled.
+        what: Short name: ``firmware``, ``kernel`` (also for one that is not modelled), ``initrd``, ``loader``,
+            ``by-address``, ``image-end``, ``tops``, ``early``, ``cma``, ``mem``, ``words``, ``placement``, ``assumed``.
         text: In words, with what would decide.
         parts: Regions whose address depends on it.
         address: What it leaves of their addresses: likely or open.

@@ -11,7 +11,15 @@ from kexeckit.machine.taken import Taker
 
 def doubts(trial: Trial) -> tuple[Doubt, ...]:
     """Return what bears on the answer and is not shown by the source."""
-    return tuple(d for d in (*elsewhere(trial), *two_ended(trial)) if d)
+    return tuple(d for d in (*elsewhere(trial), *two_ended(trial), _assumed(trial)) if d)
+
+
+def _assumed(trial: Trial) -> Doubt | None:
+    # An answer is never surer than what it was made from.
+    assumed = trial.facts.assumed
+    if not assumed:
+        return None
+    return Doubt("assumed", "; ".join(assumed), tuple(trial.regions), outcome=Certainty.LIKELY, takes=None)
 
 
 def outcome_certainty(trial: Trial, found: tuple[Doubt, ...]) -> Certainty:

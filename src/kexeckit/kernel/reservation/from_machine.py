@@ -16,8 +16,7 @@ from kexeckit.kernel.boot.direct_map import DirectMap
 from kexeckit.kernel.boot.e820 import Table, ram, sanitized
 from kexeckit.kernel.boot.held import Held
 from kexeckit.kernel.boot.memblock import Region
-from kexeckit.kernel.boot.memory import firmware_table, given_up
-from kexeckit.kernel.boot.x86_memory import low_reserve
+from kexeckit.kernel.boot.memory import firmware_table, given_up, low_reserve
 from kexeckit.kernel.reservation.early import early_memory
 from kexeckit.kernel.reservation.facts import ReservationInput
 from kexeckit.kernel.reservation.firmware import assumed_firmware

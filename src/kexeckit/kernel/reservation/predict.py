@@ -105,7 +105,9 @@ def predict_reservation(facts: ReservationInput) -> Reservation:
     """
     early = early_memory(facts)
     request = evaluate(facts.cmdline, early.total, facts.rules)
-    blank = Reservation(NONE, Certainty.CERTAIN, (), "", (), (), request, early, None, facts)
+    # What the words alone decide depends on the kernel, too, and that may be assumed.
+    sure = Certainty.LIKELY if facts.assumed else Certainty.CERTAIN
+    blank = Reservation(NONE, sure, (), "", (), (), request, early, None, facts)
     if facts.below and request.outcome != "none":
         doubt = Doubt("kernel", f"not determined: {facts.below}", ("main",), Certainty.OPEN, Certainty.OPEN)
         return _open(replace(blank, doubts=(doubt,)))

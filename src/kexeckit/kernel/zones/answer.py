@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 
-from kexeckit.formats.word_check import check_words, value_doubts
 from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.behaviours import Behaviours
 from kexeckit.kernel.observed import Answered, Compared
 from kexeckit.kernel.zones.from_machine import ZoneQuestion, zone_question
 from kexeckit.kernel.zones.observed import ObservedZones, compare_zones, observed_zones
 from kexeckit.kernel.zones.predict import ZonePrediction, predict_zones
-from kexeckit.kernel.zones.vocabulary import VOCABULARY
 from kexeckit.machine.value import Machine
 
 
@@ -34,6 +32,10 @@ class ZonesAnswer(Answered):
     @property
     def doubtful(self) -> tuple[str, ...]:
         """What the kernel makes of words that are probably not meant so, one sentence each."""
+        if not self.words:
+            return ()
+        from kexeckit.formats.word_check import value_doubts
+
         return tuple(value_doubts(self.words))
 
 
@@ -50,7 +52,11 @@ def answer_zones(machine: Machine, words: Sequence[str] = (), behaviours: Behavi
         UnavailableError: No source shows a memory map.
         UsageError: A word is surely a slip, see `check_words`.
     """
-    check_words(words, VOCABULARY)
+    if words:
+        from kexeckit.formats.word_check import check_words
+        from kexeckit.kernel.zones.vocabulary import VOCABULARY
+
+        check_words(words, VOCABULARY)
     question = zone_question(machine, words, behaviours)
     found = predict_zones(question.machine, question.parameters, question.behaviour, below=question.below)
     seen = observed_zones(machine)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from kexeckit.lab.dev.next_boot_cases import BIOS, DEVICE_TREE, EFI, EFI_ACPI, EFI_DEVICE_TREE, NextMachine
 from kexeckit.lab.dev.next_boot_judge import CERTAIN, LIKELY, OPEN, Judged, JudgedBoot
 
-__all__ = ["false_certainties", "reliability", "report"]
+__all__ = ["counts_of", "false_certainties", "reliability", "report", "table"]
 
 _FIRMWARE = {
     BIOS: "x86_64, BIOS",
@@ -30,12 +30,12 @@ def reliability(boots: Iterable[JudgedBoot]) -> str:
     by_what: dict[tuple[str, ...], Counter[str]] = {}
     for boot in boots:
         for judged in boot.judged:
-            by_what.setdefault((boot.source, judged.what), Counter()).update(_counts(judged))
+            by_what.setdefault((boot.source, judged.what), Counter()).update(counts_of(judged))
             if judged.what == "address":
                 for kind in (_kind(boot.machine), ("all", "")):
-                    by_kind.setdefault((boot.source, *kind), Counter()).update(_counts(judged))
+                    by_kind.setdefault((boot.source, *kind), Counter()).update(counts_of(judged))
     head = ("source", "machine", "KASLR"), ("source", "answer")
-    return "\n\n".join(_table(names, rows) for names, rows in zip(head, (by_kind, by_what), strict=True))
+    return "\n\n".join(table(names, rows) for names, rows in zip(head, (by_kind, by_what), strict=True))
 
 
 def false_certainties(boots: Iterable[JudgedBoot]) -> Iterator[str]:
@@ -68,12 +68,19 @@ def _kind(machine: NextMachine) -> tuple[str, str]:
     return _FIRMWARE[machine.firmware] + shown, "on" if machine.kaslr else "off"
 
 
-def _counts(judged: Judged) -> dict[str, int]:
+def counts_of(judged: Judged) -> dict[str, int]:
+    """Return the columns of the table that an answer counts in."""
     column = OPEN if judged.certainty == OPEN else f"{judged.certainty} {'right' if judged.right else 'wrong'}"
     return {column: 1, "not among": int(not judged.possible), "exact": int(judged.right), "all": 1}
 
 
-def _table(names: tuple[str, ...], rows: Mapping[tuple[str, ...], Counter[str]]) -> str:
+def table(names: tuple[str, ...], rows: Mapping[tuple[str, ...], Counter[str]]) -> str:
+    """Return a table in Markdown.
+
+    Args:
+        names: Heads of the first columns.
+        rows: Counts by `counts_of`, under the texts of the first columns.
+    """
     lines = [f"| {' | '.join(names)} | {' | '.join(_COLUMNS)} | exact |"]
     lines.append("|" + "---|" * len(names) + "--:|" * (len(_COLUMNS) + 1))
     for names_of_row, counts in sorted(rows.items()):
