@@ -12,12 +12,12 @@ from collections.abc import Iterator
 
 from kexeckit.kernel.certainty import Certainty, of_share
 from kexeckit.kernel.reservation.doubt import Candidate, Doubt, Takes
-from kexeckit.kernel.reservation.facts import KernelImage
+from kexeckit.kernel.reservation.image_places import blocking_places, image_places
 from kexeckit.kernel.reservation.trial import Piece, Trial, anywhere_below, in_the_way, placed, single
 from kexeckit.machine.taken import Taker
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
-from kexeckit.memory.units import GIB, MIB, align_down, align_up
+from kexeckit.memory.units import GIB, MIB, align_down
 
 _LOADED = (Taker.INITRD, Taker.DEVICE_TREE)
 _BY_ADDRESS = (*_LOADED, Taker.FIRMWARE)
@@ -96,6 +96,7 @@ def _kernel(trial: Trial) -> Doubt | None:
                 trial, part, Piece(image.size, image.lowest, highest), "the kernel image lies in its way"
             )
     share = 1 - hit / total
+    room = 1 - blocking_places(trial, image) / total
     where = (
         "at the next boot the kernel image lies at another random place"
         if trial.facts.next_boot
@@ -105,28 +106,9 @@ def _kernel(trial: Trial) -> Doubt | None:
     text += "" if trial.facts.next_boot else '. "Kernel code" in /proc/iomem would decide'
     moved = [h.range.size for h in trial.early.held if h.by is Taker.NODE_DATA]
     takes = Takes(1 + len(moved), image.size + sum(moved))
-    return Doubt("kernel", text, tuple(parts), of_share(share), share=share, candidates=tuple(rows), takes=takes)
-
-
-def image_places(trial: Trial, image: KernelImage, regions: list[MemRange]) -> tuple[int, int]:
-    """Count the places that a kernel image can be put at.
-
-    Returns:
-        How many of them share a byte with one of `regions`, and how many there are.
-    """
-    hit = total = 0
-    for free in trial.early.memory.free():
-        first = align_up(max(free.range.start, image.lowest), image.align)
-        limit = free.range.end if image.highest is None else min(free.range.end, image.highest)
-        last = align_down(max(limit - image.size, 0), image.align)
-        if last < first:
-            continue
-        total += (last - first) // image.align + 1
-        for region in regions:
-            low = max(first, align_up(max(region.start - image.size + 1, 0), image.align))
-            high = min(last, align_down(region.end - 1, image.align))
-            hit += max(0, (high - low) // image.align + 1)
-    return min(hit, total), total
+    return Doubt(
+        "kernel", text, tuple(parts), of_share(share), of_share(room), share, candidates=tuple(rows), takes=takes
+    )
 
 
 def _loaded_again(trial: Trial) -> Doubt | None:
