@@ -158,7 +158,7 @@ def _told_by_address(trial: Trial) -> Doubt | None:
     # What of /proc/iomem's reserved ranges was there before is told by its place alone. It does not matter where the
     # region is the same without it, and no reserved range lies in it.
     facts = trial.facts
-    if facts.next_boot or not any(h.by in _BY_ADDRESS for h in facts.held):
+    if facts.rules.arch != "arm64" or facts.next_boot or not any(h.by in _BY_ADDRESS for h in facts.held):
         return None
     free = trial.without(_BY_ADDRESS)
     parts = []
