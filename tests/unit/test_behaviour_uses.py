@@ -46,7 +46,7 @@ def test_how_high_the_kernel_can_be(arch: str, release: str, highest: int | None
     """Below 1 GiB before 4.8; i386 never above its directly mapped half GiB."""
     text = x86_log(pc_table(4 * GIB), version=release, cmdline="root=/dev/vda1")
     machine = merge.stated(machine_from_log(parse_boot_log(text, "log")), arch)
-    kernel = unshown(machine, crash_rules(arch, parse_kernel_version(release)), "root=/dev/vda1", ()).kernel
+    kernel = unshown(machine, behaviours_of(machine), "root=/dev/vda1", ()).kernel
     assert kernel
     assert kernel.highest == highest
 

@@ -20,6 +20,8 @@ from kexeckit.memory.memmap import MemoryEntry
 
 BOOT_PARAMS_SIZE = 4096
 LOADER_TYPE_KEXEC = 0xD0
+# Of loadflags: set by the code that chose a random place.
+_KASLR_FLAG = 1 << 1
 E820_TABLE = 0x2D0
 # Parts of the running kernel's page that describe the machine and stay true for the next kernel:
 # screen_info, olpc's and ist_info's, hd0_info and hd1_info, edid_info, the EDD signatures and the EDD buffer.
@@ -48,6 +50,8 @@ class BootParams:
     """What a boot_params page says that matters here; addresses and sizes in bytes.
 
     `init_size` is of the setup header: contiguous memory that the kernel needs while it starts, more than it keeps.
+    `kaslr` says that the kernel was put at a random place (since 4.1), `by_kexec` that kexec
+    loaded it.
     """
 
     raw: bytes = field(repr=False)
@@ -60,6 +64,8 @@ class BootParams:
     initrd_size: int
     secure_boot: int
     init_size: int
+    kaslr: bool
+    by_kexec: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,8 @@ def parse_boot_params(data: bytes, source: str) -> BootParams:
         initrd_size=_u32(data, 0x21C) | _u32(data, 0xC4) << 32,
         secure_boot=data[0x1EC],
         init_size=_u32(data, 0x260),
+        kaslr=bool(data[0x211] & _KASLR_FLAG),
+        by_kexec=data[0x210] & 0xF0 == LOADER_TYPE_KEXEC,
     )
 
 

@@ -101,6 +101,8 @@ class BootFacts:
         last_pfn: The highest page frame that the log names.
         search_line: The line of the log that first tells how the search for a crash region went.
         product: What the machine is, as its firmware names it: vendor, product and firmware version.
+        init_size: Bytes that the kernel needs at its place while it starts, as its boot header says (x86).
+        random_place: It was put at a random place, as the boot parameters tell (x86).
     """
 
     efi: Fact[bool] | None = None
@@ -122,6 +124,8 @@ class BootFacts:
     last_pfn: Fact[int] | None = None
     search_line: Fact[int] | None = None
     product: Fact[str] | None = None
+    init_size: Fact[int] | None = None
+    random_place: Fact[bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)

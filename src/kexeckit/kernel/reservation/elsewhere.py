@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from kexeckit.kernel.certainty import Certainty, of_share
 from kexeckit.kernel.reservation.doubt import Candidate, Doubt, Takes
+from kexeckit.kernel.reservation.facts import KernelImage
 from kexeckit.kernel.reservation.image_places import blocking_places, image_places
 from kexeckit.kernel.reservation.trial import Piece, Trial, anywhere_below, in_the_way, placed, single
 from kexeckit.machine.taken import Taker
@@ -91,10 +92,7 @@ def _kernel(trial: Trial) -> Doubt | None:
         if mine:
             parts.append(part)
             rows.append(single(part, region, "the kernel image lies elsewhere", 1 - mine / total))
-            highest = (image.highest or 1 << 64) - image.size
-            rows += in_the_way(
-                trial, part, Piece(image.size, image.lowest, highest), "the kernel image lies in its way"
-            )
+            rows += in_the_way(trial, part, _piece(image), "the kernel image lies in its way")
     share = 1 - hit / total
     room = 1 - blocking_places(trial, image) / total
     where = (
@@ -109,6 +107,12 @@ def _kernel(trial: Trial) -> Doubt | None:
     return Doubt(
         "kernel", text, tuple(parts), of_share(share), of_share(room), share, candidates=tuple(rows), takes=takes
     )
+
+
+def _piece(image: KernelImage) -> Piece:
+    if image.slots:
+        return Piece(image.size, min(s.first for s in image.slots), max(s.last for s in image.slots))
+    return Piece(image.size, image.lowest, (image.highest or 1 << 64) - image.size)
 
 
 def _loaded_again(trial: Trial) -> Doubt | None:

@@ -14,6 +14,7 @@ from kexeckit.kernel.boot.direct_map import DirectMap
 from kexeckit.kernel.boot.e820 import Table
 from kexeckit.kernel.boot.held import Held
 from kexeckit.kernel.boot.memblock import Region
+from kexeckit.kernel.boot.slots import Slots
 from kexeckit.kernel.reservation.search import Limits
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import EMPTY, RangeSet
@@ -29,6 +30,7 @@ class KernelImage:
         lowest: It is never below.
         highest: It always ends at or below; None for no limit.
         source: Where the size is known from.
+        slots: Every place that it may begin at, where they can be listed; otherwise any free memory will do.
     """
 
     size: int
@@ -36,6 +38,7 @@ class KernelImage:
     lowest: int
     highest: int | None
     source: str
+    slots: tuple[Slots, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

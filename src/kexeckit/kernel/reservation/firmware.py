@@ -1,31 +1,23 @@
 """Where EFI boot services memory must be taken to lie where no source prints the EFI map: likely, never certain.
 
-The firmware of QEMU's virtual machines is EDK II's OVMF, whose own memory follows from its source. Before it can run
-from RAM it publishes one piece of it, puts its permanent stack at the bottom, and takes everything else from the top.
-The stack stays boot services data to the end, so a kernel keeps it reserved until after the reservation.
+Two things tell: what firmware handed out last (the ESRT, setup_data), and in QEMU's guests what EDK II leaves behind
+(`kernel/boot/edk2.py`).
 
-    RAM below 4 GiB   ... free |stack| free, or a copy of the initrd | firmware's own, many pieces | S3, ACPI NVS |
-                               |<------- 64 MiB and the page tables ------------------------------>|
-
-Source: edk2 OvmfPkg/PlatformPei/MemDetect.c, PublishPeiMemory(), GetPeiMemoryCap(); MdeModulePkg/Core/Pei/Dispatcher/
-Dispatcher.c, PeiCheckAndSwitchStack(); MdeModulePkg.dec, PcdPeiCoreMaxPeiStackSize. The kernel:
-arch/x86/platform/efi/quirks.c, efi_reserve_boot_services().
+Source: arch/x86/platform/efi/quirks.c, efi_reserve_boot_services().
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from kexeckit.kernel.boot.edk2 import old_stacks
 from kexeckit.kernel.boot.held import Held
 from kexeckit.machine.taken import Taker
 from kexeckit.machine.value import Machine
-from kexeckit.memory.kind import NVS, RAM
+from kexeckit.memory.memmap import MemoryEntry
 from kexeckit.memory.range import MemRange
-from kexeckit.memory.units import GIB, KIB, MIB, PAGE_SIZE
 
 _OVMF = ("EDK II", "QEMU ")
-# GetPeiMemoryCap(): 64 MiB and its page tables. These are 3 pages on CPUs that have pages of 1 GiB and 40 bits of
-# addresses, as QEMU gives its guests; others have up to 4 MiB of them.
-_PEI_MEMORY = 64 * MIB + 3 * PAGE_SIZE
-_PEI_STACK = 128 * KIB
+# Addresses that QEMU's CPUs have unless it is told otherwise: target/i386/cpu.c, phys-bits.
+_ADDRESS_BITS = 40
 
 
 def assumed_firmware(machine: Machine, held: Sequence[Held], ram: Sequence[MemRange]) -> list[Held]:
@@ -54,14 +46,11 @@ def _pei_stack(machine: Machine, ram: Sequence[MemRange]) -> Iterator[Held]:
     vendor, product, table = machine.efi.vendor, machine.boot.product, machine.memory.firmware
     if not (vendor and product and table) or not (_OVMF[0] in vendor.value and product.value.startswith(_OVMF[1])):
         return
-    low = [e for e in table.value if e.start < e.end <= 4 * GIB and e.kind in (RAM, NVS)]
-    top = max(low, key=lambda e: e.end, default=None)
-    if top is None:
-        return
-    # What S3 needs lies at the very top, where the machine has S3.
-    bottom = (top.start if top.kind == NVS else top.end) - _PEI_MEMORY
-    if any(span.start <= bottom and bottom + _PEI_STACK <= span.end for span in ram):
-        yield _assumed(MemRange.from_size(bottom, _PEI_STACK), "the stack of EDK II's PEI phase")
+    entries = [MemoryEntry(MemRange(e.start, e.end), e.kind) for e in table.value if e.start < e.end]
+    gib_pages = machine.kernel.gbpages is None or machine.kernel.gbpages.value
+    stack = old_stacks(entries, address_bits=_ADDRESS_BITS, gib_pages=gib_pages)
+    if stack and any(span.contains(stack) for span in ram):
+        yield _assumed(stack, "the old stack of EDK II's first phase")
 
 
 def _assumed(span: MemRange, source: str) -> Held:

@@ -7,13 +7,14 @@
 Source: arch/x86/boot/compressed/kaslr.c, find_random_phys_addr(): each place is as probable as any other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from kexeckit.kernel.boot.memblock import fit
+from kexeckit.kernel.boot.slots import Slots, count, overlapping
 from kexeckit.kernel.reservation.facts import KernelImage
 from kexeckit.kernel.reservation.search import Window, main_windows
 from kexeckit.kernel.reservation.trial import Trial
-from kexeckit.memory.range import MemRange
+from kexeckit.memory.range import MemRange, clip
 from kexeckit.memory.units import align_down, align_up
 
 
@@ -28,13 +29,8 @@ def image_places(trial: Trial, image: KernelImage, regions: Sequence[MemRange]) 
     Returns:
         How many of them share a byte with one of `regions`, and how many there are.
     """
-    hit = total = 0
-    for free in trial.early.memory.free():
-        first, last = _first_and_last(free.range, image)
-        total += _count(first, last, image)
-        for region in regions:
-            hit += _count(max(first, region.start - image.size + 1), min(last, region.end - 1), image)
-    return min(hit, total), total
+    rows = tuple(_slots(trial, image))
+    return overlapping(rows, image.size, regions), count(rows)
 
 
 def blocking_places(trial: Trial, image: KernelImage) -> int:
@@ -51,26 +47,28 @@ def blocking_places(trial: Trial, image: KernelImage) -> int:
     # Two rooms: it cannot lie in both.
     if len(fitting) != 1:
         return 0
-    low, high = _first_and_last(fitting[0], image)
+    low, end = 0, 1 << 64
     for window in windows:
         usable = window.range.intersection(fitting[0])
         if usable and _fits(fitting[0], window, size):
             highest = align_down(usable.end - size - window.extra, window.align)
             lowest = align_up(usable.start, window.align)
-            low, high = max(low, highest - image.size + 1), min(high, lowest + size + window.extra - 1)
-    return _count(low, high, image)
+            low, end = max(low, highest - image.size + 1), min(end, lowest + size + window.extra)
+    between = clip(low, end)
+    return overlapping(_slots(trial, image), 1, (between,)) if between else 0
 
 
 def _fits(room: MemRange, window: Window, size: int) -> bool:
     return fit(room, size + window.extra, window.align, window.range) is not None
 
 
-def _first_and_last(room: MemRange, image: KernelImage) -> tuple[int, int]:
-    end = room.end if image.highest is None else min(room.end, image.highest)
-    return align_up(max(room.start, image.lowest), image.align), align_down(max(end - image.size, 0), image.align)
-
-
-def _count(first: int, last: int, image: KernelImage) -> int:
-    # Of its places from first to last, both included.
-    low, high = align_up(max(first, 0), image.align), last // image.align * image.align
-    return max(0, (high - low) // image.align + 1)
+def _slots(trial: Trial, image: KernelImage) -> Iterator[Slots]:
+    # Its places as they are listed, or all that free memory has.
+    if image.slots:
+        yield from image.slots
+        return
+    for free in trial.early.memory.free():
+        end = free.range.end if image.highest is None else min(free.range.end, image.highest)
+        first, last = align_up(max(free.range.start, image.lowest), image.align), max(end - image.size, 0)
+        if first <= last:
+            yield Slots(first, align_down(last, image.align), image.align)

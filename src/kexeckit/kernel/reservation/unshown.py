@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from kexeckit.formats.cmdline import has_word, split_words
+from kexeckit.kernel.behaviour.behaviours import Behaviours
 from kexeckit.kernel.behaviour.reservation import CrashRules
 from kexeckit.kernel.boot.held import Held
 from kexeckit.kernel.reservation.facts import KernelImage, Unshown
 from kexeckit.kernel.reservation.image import Boot, resource_image
+from kexeckit.kernel.reservation.image_room import image_places_of
 from kexeckit.machine.arch import X86
 from kexeckit.machine.fact import yes
 from kexeckit.machine.taken import Taker
@@ -28,19 +30,19 @@ _FIRST_MEGABYTES = 16 * MIB
 
 
 def unshown(
-    machine: Machine, rules: CrashRules, cmdline: str, held: Sequence[Held], *, next_boot: bool = False
+    machine: Machine, kernel: Behaviours, cmdline: str, held: Sequence[Held], *, next_boot: bool = False
 ) -> Unshown:
     """Return what is left open.
 
     Args:
         machine: The machine.
-        rules: The kernel's rules.
+        kernel: What the kernel does.
         cmdline: The command line of the prediction.
         held: What is shown.
         next_boot: The question is about another boot than the source shows.
     """
-    shown = {h.by for h in held}
-    image = None if Taker.KERNEL_IMAGE in shown else _random_kernel(machine, rules, cmdline)
+    shown, rules = {h.by for h in held}, kernel.reservation
+    image = None if Taker.KERNEL_IMAGE in shown else _random_kernel(machine, kernel, cmdline)
     found = _with_log(machine, rules, cmdline, shown) if has_early_log(machine) else _without_log(machine, shown)
     anew = next_boot and machine.efi.map is not None and machine.arch in X86
     return replace(found, kernel=image, firmware_anew=anew, loader_reach=_loader_reach(machine))
@@ -103,7 +105,16 @@ def _may_be_efi(machine: Machine) -> bool:
 
 def may_be_randomised(machine: Machine, rules: CrashRules, cmdline: str) -> bool:
     """Say whether the kernel may have been put at a random place."""
-    return rules.kaslr and not has_word(cmdline, "nokaslr") and not yes(machine.boot.kaslr_off)
+    if has_word(cmdline, "nokaslr") or yes(machine.boot.kaslr_off):
+        return False
+    if rules.arch == "arm64":
+        # Only EFI's stub chooses a place there: drivers/firmware/efi/libstub/arm64-stub.c, handle_kernel_image().
+        return yes(machine.boot.efi)
+    drawn = machine.boot.random_place
+    if drawn and not drawn.value and rules.kaslr_limit is None and not has_word(machine.cmdline, "nokaslr"):
+        # Free to draw a place, it drew none: it is built without (arch/x86/boot/compressed/kaslr.c, KASLR_FLAG).
+        return False
+    return rules.kaslr
 
 
 def _hidden_initrd(machine: Machine, rules: CrashRules, cmdline: str) -> int | None:
@@ -122,18 +133,19 @@ def _hidden_initrd(machine: Machine, rules: CrashRules, cmdline: str) -> int | N
     return 0 if needs else None
 
 
-def _random_kernel(machine: Machine, rules: CrashRules, cmdline: str) -> KernelImage | None:
+def _random_kernel(machine: Machine, kernel: Behaviours, cmdline: str) -> KernelImage | None:
     # Without KASLR it is still where EFI firmware loaded it, which is no fixed place either.
-    efi = yes(machine.boot.efi)
+    efi, rules = yes(machine.boot.efi), kernel.reservation
     if not may_be_randomised(machine, rules, cmdline) and not efi:
         return None
     found, seen = machine.boot.image_size, resource_image(machine)
     size, source = (found.value.most, found.at) if found else (_DEFAULT_IMAGE, "assumed")
     if seen:
         size, source = align_up(seen.range.size, 2 * MIB), seen.source
+    slots = image_places_of(machine, kernel, cmdline, size)
     if machine.arch in X86:
-        return KernelImage(size, 2 * MIB, _FIRST_MEGABYTES, rules.kaslr_limit, source)
-    return KernelImage(size, 2 * MIB, 0, None, source) if machine.arch == "arm64" and efi else None
+        return KernelImage(size, 2 * MIB, _FIRST_MEGABYTES, rules.kaslr_limit, source, slots)
+    return KernelImage(size, 2 * MIB, 0, None, source, slots) if machine.arch == "arm64" and efi else None
 
 
 def _tops(machine: Machine, rules: CrashRules, *, shown_nodes: bool) -> int:

@@ -230,6 +230,9 @@ class FileReader:
         return BootFacts(
             efi=Fact(EFI in files.folders, files.label(EFI)) if known else None,
             initrd=Fact(_initrd(params.value), params.source) if params else None,
+            init_size=Fact(params.value.init_size, params.source) if params and params.value.init_size else None,
+            kexec=Fact(value=True, source=params.source) if params and params.value.by_kexec else None,
+            random_place=Fact(params.value.kaslr, params.source) if params else None,
         )
 
     def _memory(self, params: "Fact[BootParams] | None") -> MemoryFacts:
