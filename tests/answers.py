@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bootlogs import booted_with
 from kexeckit.cli.main import main
 
 Document = dict[str, Any]
@@ -33,6 +34,12 @@ class Asking:
         path = self.folder / "dmesg.txt"
         path.write_text(text, "utf-8", "surrogateescape")
         return self._ask(path, *words)
+
+    def boot(self, text: str, *words: str) -> Document:
+        """Return the answer about the boot of a log, had its command line these words."""
+        found = self.log(booted_with(text, *words))
+        assert found["about"] == "this-boot"
+        return found
 
     def root(self, files: Mapping[str, str], *words: str) -> Document:
         """Return the answer to the files of a root, by path."""

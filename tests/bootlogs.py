@@ -1,6 +1,9 @@
 """Boot logs of machines that do not exist, for the tests of what reads them."""
 
+import re
 from collections.abc import Iterable, Sequence
+
+from kexeckit.formats.cmdline import with_words
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -89,3 +92,8 @@ def arm64_log(
     sections = "9000K kernel code, 2000K rwdata, 5000K rodata, 2000K init, 500K bss"
     rows += [f"Memory: 100000K/{total >> 10}K available ({sections})"]
     return "".join(f"[    0.000000] {row}\n" for row in rows)
+
+
+def booted_with(log: str, *words: str) -> str:
+    """Return a log of the same boot with words in its command line; to ask about them is to ask about this boot."""
+    return re.sub(r"((?:Kernel c|C)ommand line: )(.*)", lambda m: m[1] + with_words(m[2], words), log)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bootlogs import MIB, x86_log
+from bootlogs import MIB, booted_with, x86_log
 from kexeckit.formats.sysfs_crash import EfiDescriptor, format_efi_map
 from kexeckit.kernel.boot.held import Held
 from kexeckit.kernel.reservation.boot_services import boot_services
@@ -49,7 +49,8 @@ def test_tables_that_cut_the_map_leave_the_rest_reserved() -> None:
 
 def root(folder: Path, *rows: tuple[int, int, int]) -> DirectoryRoot:
     """Return a capture of an EFI machine whose initrd lies low, with a map of (type, start, end)."""
-    (folder / "dmesg").write_text(x86_log(version="6.12.0", initrd=(0x20000000, 0x21000000), more=EFI))
+    log = x86_log(version="6.12.0", initrd=(0x20000000, 0x21000000), more=EFI)
+    (folder / "dmesg").write_text(booted_with(log, "crashkernel=256M"))
     if rows:
         found = tuple(EfiDescriptor(k, s, 0, (e - s) // 4096, 8) for k, s, e in rows)
         (folder / "efi_memmap").write_bytes(format_efi_map(found, 48))
@@ -58,14 +59,15 @@ def root(folder: Path, *rows: tuple[int, int, int]) -> DirectoryRoot:
 
 def test_without_the_map_the_address_is_open(tmp_path: Path) -> None:
     """The region would lie below firmware's memory, of which nothing is known."""
-    found = predict_reservation(facts_of_root(root(tmp_path), ("crashkernel=256M",)))
-    assert found.outcome == "not-determined"
+    found = predict_reservation(facts_of_root(root(tmp_path)))
+    assert (found.outcome, found.certainty.value) == ("reserved", "likely")
+    assert [(r.start, r.address_certainty.value) for r in found.regions] == [(None, "open")]
 
 
 def test_the_map_of_a_capture_decides(tmp_path: Path) -> None:
     """Boot services data at the top pushes the region down; the answer is one."""
     at = root(tmp_path, (7, MIB, LOW), (4, LOW, 0xBFFE0000))
-    found = predict_reservation(facts_of_root(at, ("crashkernel=256M",)))
+    found = predict_reservation(facts_of_root(at))
     assert found.outcome == "reserved"
     assert [r.start for r in found.regions] == [LOW - 256 * MIB]
     assert not any("boot services" in c.when for c in found.candidates)
@@ -76,6 +78,6 @@ def test_a_map_that_cannot_be_read_leaves_it_open(tmp_path: Path) -> None:
     """And the answer says why."""
     at = root(tmp_path)
     (tmp_path / "efi_memmap").write_bytes(b"\xff" * 96)
-    found = predict_reservation(facts_of_root(at, ("crashkernel=256M",)))
-    assert found.outcome == "not-determined"
+    found = predict_reservation(facts_of_root(at))
+    assert [r.start for r in found.regions] == [None]
     assert any("efi_memmap" in note for note in found.facts.notes)

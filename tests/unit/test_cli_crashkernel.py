@@ -32,7 +32,7 @@ def capture(tmp_path: Path) -> Path:
     root = tmp_path / "root"
     (root / "proc/sys/kernel").mkdir(parents=True)
     (root / "var/log").mkdir(parents=True)
-    cmdline = "root=/dev/vda1"
+    cmdline = "root=/dev/vda1 crashkernel=256M"
     (root / "var/log/dmesg").write_text(x86_log(pc_table(5 * GIB), version="6.12", cmdline=cmdline))
     (root / "proc/iomem").write_text(IOMEM)
     (root / "proc/cmdline").write_text(cmdline + "\n")
@@ -49,16 +49,27 @@ def document(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, objec
 
 
 def test_document(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The contract: schema, outcome, regions of four fields, reasons, candidates, sources."""
+    """The contract: schema, boot, outcome and how sure each part is, reasons, candidates, sources."""
     found = document(capsys, "crashkernel=3G", "--root", str(log))
     assert found["schema"] == "kexeckit/crashkernel/1"
-    assert found["outcome"] == "reserved"
-    assert found["regions"] == [
-        {"start": 0xAE000000, "size": 256 * MIB, "kind": "low", "name": "Crash kernel"},
-        {"start": 0x17F000000, "size": 3 * GIB, "kind": "main", "name": "Crash kernel"},
-    ]
+    assert (found["about"], found["outcome"], found["certainty"]) == ("next-boot", "reserved", "certain")
+    sure, likely = {"size": "certain", "address": "certain"}, {"size": "certain", "address": "likely"}
+    low = {"start": 0xAE000000, "size": 256 * MIB, "kind": "low", "certainty": likely}
+    main_part = {"start": 0x17F000000, "size": 3 * GIB, "kind": "main", "certainty": sure}
+    assert found["regions"] == [{**region, "name": "Crash kernel", "share": None} for region in (low, main_part)]
     assert found["reasons"]
-    assert found["candidates"] == []
+    candidates = found["candidates"]
+    assert isinstance(candidates, list)
+    assert [row["start"] for row in candidates] == [0xAE000000, 0xAF000000, 0xAE000000]
+    assert candidates[2] == {
+        "start": 0xAE000000,
+        "last": 0x9D000000,
+        "step": 16 * MIB,
+        "size": 256 * MIB,
+        "part": "low",
+        "share": None,
+        "when": "the initrd lies in its way",
+    }
     assert found["sources"]
 
 
@@ -75,15 +86,27 @@ def test_none_is_exit_code_0(log: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_capture_shows_the_kernel_image(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """/proc/iomem tells where KASLR put the kernel, so nothing is left open."""
-    found = document(capsys, "crashkernel=256M", "--root", str(capture))
-    assert (found["outcome"], found["candidates"]) == ("reserved", [])
+    """/proc/iomem tells where KASLR put the kernel, so nothing is left open of this boot; of the next one it is."""
+    found = document(capsys, "--root", str(capture))
+    assert (found["about"], found["certainty"], found["candidates"]) == ("this-boot", "certain", [])
+    found = document(capsys, "--next-boot", "--root", str(capture))
+    assert (found["about"], found["certainty"]) == ("next-boot", "certain")
+    assert "the kernel image lies in its way" in str(found["candidates"])
 
 
 def test_the_kernel_image_is_in_the_way(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A fixed address on top of it fails."""
-    assert document(capsys, "crashkernel=64M@48M", "--root", str(capture))["outcome"] == "failed"
-    assert document(capsys, "crashkernel=64M@80M", "--root", str(capture))["outcome"] == "reserved"
+    """A fixed address on top of it fails, in the boot that it is shown for; in the next one it is no sure failure."""
+    for word, outcome in (("crashkernel=64M@48M", "failed"), ("crashkernel=64M@80M", "reserved")):
+        for name in ("var/log/dmesg", "proc/cmdline"):
+            path = capture / name
+            path.write_text(path.read_text().replace("crashkernel=256M", word))
+        found = document(capsys, "--root", str(capture))
+        assert (found["outcome"], found["certainty"]) == (outcome, "certain")
+        found = document(capsys, "--next-boot", "--root", str(capture))
+        assert (found["outcome"], found["certainty"]) == ("reserved", "likely")
+        for name in ("var/log/dmesg", "proc/cmdline"):
+            path = capture / name
+            path.write_text(path.read_text().replace(word, "crashkernel=256M"))
 
 
 def test_tar_answers_as_the_folder(capture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,11 +120,13 @@ def test_tar_answers_as_the_folder(capture: Path, tmp_path: Path, capsys: pytest
 
 
 def test_capture_without_a_log(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What was reserved early is unknown then: not determined, but the size is given."""
+    """What was reserved early is unknown then: no address, but size and outcome are given."""
     (capture / "var/log/dmesg").unlink()
-    found = document(capsys, "crashkernel=256M", "--root", str(capture), "--arch", "amd64")
-    assert found["outcome"] == "not-determined"
-    assert found["regions"] == [{"start": None, "size": 256 * MIB, "kind": "main", "name": "Crash kernel"}]
+    found = document(capsys, "--root", str(capture), "--arch", "amd64")
+    assert (found["outcome"], found["certainty"]) == ("reserved", "likely")
+    sure = {"size": "likely", "address": "open"}
+    region = {"start": None, "size": 256 * MIB, "kind": "main", "name": "Crash kernel", "certainty": sure}
+    assert found["regions"] == [{**region, "share": None}]
 
 
 def test_iomem_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -113,7 +138,10 @@ def test_iomem_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path.write_text(IOMEM + "fee00000-fee00fff : Local APIC\n")
     assert document(capsys, "--root", str(path))["outcome"] == "not-determined"
     found = document(capsys, "crashkernel=64M", "--root", str(path), "--kernel-version", "6.1")
-    assert found["outcome"] == "not-determined"
+    assert (found["outcome"], found["certainty"]) == ("reserved", "likely")
+    regions = found["regions"]
+    assert isinstance(regions, list)
+    assert regions[0]["start"] is None
 
 
 @pytest.mark.parametrize(("words", "code"), [(["512M"], 2), (["crashkernel=64M", "--kernel-version", "new"], 2)])

@@ -84,5 +84,5 @@ def test_outcomes_that_are_not_determined_are_exit_3(commands: Commands) -> None
     log = commands.put("log", (text + "[    0.000000] efi: EFI v2.70 by EDK II\n").encode())
     assert commands.run("page-tables", "--root", log).code == 3
     iomem = commands.put("iomem", b"00100000-bffdffff : System RAM\nfee00000-fee00fff : Local APIC\n")
-    words = ("crashkernel", "crashkernel=64M", "--kernel-version", "6.1")
+    words = ("crashkernel", "crashkernel=64M", "numa=off", "--kernel-version", "6.1")
     assert commands.run(*words, "--root", iomem).code == 3

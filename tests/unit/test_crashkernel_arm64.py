@@ -284,7 +284,7 @@ def test_an_initrd_that_efi_put_near_the_region_is_a_doubt() -> None:
     """Below what firmware keeps it may be in the way; far from that, the answer stands with a caveat."""
     near = by_efi((0, GIB, 3 * GIB - 64 * MIB), (0, 3 * GIB - 64 * MIB, 3 * GIB - 60 * MIB), (0, 3012 * MIB, 3 * GIB))
     found = predict(near, "crashkernel=256M")
-    assert (found.outcome, start_of(found)) == ("not-determined", None)
+    assert (found.outcome, found.certainty.value, start_of(found)) == ("reserved", "likely", None)
     assert any(d.what == "initrd" and d.decides for d in found.doubts)
     far = by_efi((0, GIB, 16 * GIB - 8 * MIB), (0, 16 * GIB - 8 * MIB, 16 * GIB - 4 * MIB), (0, 16380 * MIB, 16 * GIB))
     found = predict(far, "crashkernel=256M")

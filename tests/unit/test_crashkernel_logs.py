@@ -2,7 +2,7 @@
 
 import pytest
 
-from bootlogs import GIB, MIB, pc_table, x86_log
+from bootlogs import GIB, MIB, booted_with, pc_table, x86_log
 from kexeckit.errors import InputError
 from kexeckit.kernel.reservation.predict import Reservation, predict_reservation
 from readings import facts_of_log
@@ -11,8 +11,8 @@ EFI = "efi: EFI v2.70 by Somebody"
 
 
 def predict(text: str, *words: str) -> Reservation:
-    """Return the prediction for a log and words."""
-    return predict_reservation(facts_of_log(text, words))
+    """Return the prediction for the boot of a log that had these words."""
+    return predict_reservation(facts_of_log(booted_with(text, *words)))
 
 
 def shown(found: Reservation) -> list[tuple[str, int | None, int]]:
@@ -41,7 +41,7 @@ def test_a_kernel_that_kexec_booted(text: str) -> None:
 def test_an_assumption_leaves_room() -> None:
     """setup_data at the bottom of memory says nothing about what lies above; the address is open, not the size."""
     found = predict(efi_log(marked(11 * MIB, 0x1000)), "crashkernel=256M")
-    assert (found.outcome, shown(found)) == ("not-determined", [("main", None, 256 * MIB)])
+    assert (found.certainty.value, shown(found)) == ("likely", [("main", None, 256 * MIB)])
     assert any(c.last is not None and c.last <= 0x40000000 <= (c.start or 0) for c in found.candidates)
 
 
@@ -49,7 +49,7 @@ def test_rooms_below_are_candidates() -> None:
     """Boot services memory can fill a whole room; the next one is not left out."""
     table = (*pc_table()[:3], (MIB, 0x60000000, 1), (0x70000000, 0xA0000000, 1))
     found = predict(x86_log(table, initrd=(0x20000000, 0x22000000), more=(EFI,)), "crashkernel=256M")
-    assert found.outcome == "not-determined"
+    assert [start for _, start, _ in shown(found)] == [None]
     tops = {c.start for c in found.candidates}
     assert {0x8F000000, 0x50000000, 0x10000000} <= tops
 
@@ -123,16 +123,16 @@ def test_arm64_built_without_dma_zones(version: str, zones: tuple[str, ...], sta
 def test_arm64_initrd_of_efi() -> None:
     """EFI puts the initrd as high as it can: with all memory below 4 GiB it may lie where the region would."""
     efi = predict(arm_log("6.12.0", DMA, EFI, "KASLR disabled on command line"))
-    assert (efi.outcome, shown(efi)) == ("not-determined", [("main", None, 256 * MIB)])
+    assert (efi.certainty.value, shown(efi)) == ("likely", [("main", None, 256 * MIB)])
     assert any(d.what == "initrd" and d.decides for d in efi.doubts)
 
 
 def test_an_initrd_that_would_have_been_told() -> None:
     """Where the log goes on to the first process without a word of an initrd, there was none to unpack."""
     text = x86_log(cmdline="root=UUID=1-2 nokaslr", initrd=None)
-    assert predict(text, "crashkernel=256M").outcome == "not-determined"
-    done = "[    1.000000] Run /init as init process\n"
-    assert predict(text + done, "crashkernel=256M").outcome == "reserved"
+    assert shown(predict(text, "crashkernel=256M")) == [("main", None, 256 * MIB)]
+    found = predict(text + "[    1.000000] Run /init as init process\n", "crashkernel=256M")
+    assert (found.certainty.value, [start is None for _, start, _ in shown(found)]) == ("certain", [False])
 
 
 def test_a_vendors_auto_that_is_not_known() -> None:

@@ -5,7 +5,7 @@ The addresses of the PC with 3 and 8 GiB are those that guests of 5.10, 6.1, 6.1
 
 import pytest
 
-from bootlogs import GIB, MIB, pc_table, x86_log
+from bootlogs import GIB, MIB, booted_with, pc_table, x86_log
 from kexeckit.errors import InputError, UsageError
 from kexeckit.formats.bootlog.boot import parse_boot_log
 from kexeckit.kernel.reservation.advice import fits, user_space
@@ -19,8 +19,10 @@ LEGACY = ["5.10", "5.15", "6.1", "6.6"]
 
 
 def predict(text: str, *words: str) -> Reservation:
-    """Return the prediction for a log and words."""
-    return predict_reservation(facts_of_log(text, words))
+    """Return the prediction for the boot of a log that had these words."""
+    found = predict_reservation(facts_of_log(booted_with(text, *words)))
+    assert not found.facts.next_boot
+    return found
 
 
 def shown(found: Reservation) -> list[tuple[str, int | None, int]]:
@@ -142,8 +144,8 @@ def test_carve_outs_are_applied_first() -> None:
 
 
 def test_mem_limits_memory() -> None:
-    """mem=1G: initrd and node data move below, and so does the region."""
-    found = predict(pc("6.1"), "crashkernel=256M", "mem=1G")
+    """mem=1G: initrd and node data move below, and so does the region; the log is one without the word."""
+    found = predict_reservation(facts_of_log(pc("6.1"), ("crashkernel=256M", "mem=1G")))
     assert shown(found) == [("main", 0x2E000000, 256 * MIB)]
     assert found.early.total == GIB - MIB + 0x9E000
 
@@ -166,25 +168,33 @@ def test_unknown_kernel_place_is_a_caveat() -> None:
     assert {c.start for c in found.candidates} >= {0xAE000000, 0xAD000000}
 
 
-def test_random_kernel_on_a_small_machine() -> None:
-    """Where the kernel is more likely in the way than not, there is no address."""
-    found = predict(x86_log(cmdline="ro"), "crashkernel=2G")
-    assert (found.outcome, shown(found)) == ("not-determined", [("main", None, 2 * GIB)])
+@pytest.mark.parametrize(
+    ("size", "outcome", "certainty"), [(2048, "reserved", "likely"), (2600, "not-determined", "open")]
+)
+def test_random_kernel_on_a_small_machine(size: int, outcome: str, certainty: str) -> None:
+    """Where the kernel is more likely in the way than not, there is no address, and in the end no outcome."""
+    found = predict(x86_log(cmdline="ro"), f"crashkernel={size}M")
+    assert (found.outcome, found.certainty.value) == (outcome, certainty)
+    assert shown(found) == [("main", None, size * MIB)]
+    assert any(c.start is None for c in found.candidates)
 
 
 def test_hidden_initrd() -> None:
-    """A root by label needs an initrd; a log without its line does not determine the address."""
+    """A root by label needs an initrd; a log without its line leaves the address open, and a doubt of the outcome."""
     found = predict(x86_log(cmdline="root=LABEL=x nokaslr", initrd=None), "crashkernel=256M")
-    assert found.outcome == "not-determined"
+    assert (found.outcome, found.certainty.value, shown(found)) == ("reserved", "likely", [("main", None, 256 * MIB)])
     assert [d.what for d in found.doubts if d.decides] == ["initrd"]
-    assert predict(x86_log(cmdline="root=/dev/sda1 nokaslr", initrd=None), "crashkernel=256M").outcome == "reserved"
+    found = predict(x86_log(cmdline="root=/dev/sda1 nokaslr", initrd=None), "crashkernel=256M")
+    assert (found.outcome, found.certainty.value) == ("reserved", "certain")
+    assert all(start is not None for _, start, _ in shown(found))
 
 
 def test_boot_services_memory() -> None:
-    """EFI without its map: not determined below the end of RAM, determined where the map is printed."""
+    """EFI without its map: open below the end of RAM, determined where the map is printed."""
     efi = ["efi: EFI v2.70 by someone"]
     low = (0x30000000, 0x31000000)
-    assert predict(x86_log(initrd=low, more=efi), "crashkernel=256M").outcome == "not-determined"
+    found = predict(x86_log(initrd=low, more=efi), "crashkernel=256M")
+    assert (found.certainty.value, shown(found)) == ("likely", [("main", None, 256 * MIB)])
     row = "efi: mem01: [Boot Data|   |  |  |  |  |WB|WT|WC|UC] range=[0x00000000b8000000-0x00000000bffdffff] (127MB)"
     found = predict(x86_log(initrd=low, more=[*efi, row]), "crashkernel=256M")
     assert shown(found) == [("main", 0xA8000000, 256 * MIB)]

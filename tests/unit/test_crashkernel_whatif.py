@@ -27,6 +27,11 @@ def predict(text: str, *words: str) -> Reservation:
     return predict_reservation(facts_of_log(text, words))
 
 
+def rows(found: Reservation, what: str) -> list[tuple[int | None, str]]:
+    """Return the candidates of one doubt, each with what would decide for it."""
+    return [(c.start, c.when) for d in found.doubts if d.what == what for c in d.candidates]
+
+
 def starts(found: Reservation) -> list[int | None]:
     """Return the start of every region."""
     return [r.start for r in found.regions]
@@ -42,7 +47,7 @@ def test_cma_on_a_kernel_that_may_ignore_it() -> None:
     found = predict(log(), "crashkernel=256M", "cma=64M")
     assert found.outcome == "reserved"
     assert starts(found) == [None]
-    assert [(c.start, c.when) for c in found.candidates] == [
+    assert rows(found, "cma") == [
         (0xAA000000, "the kernel takes cma="),
         (0xAE000000, "it ignores cma="),
     ]
@@ -121,7 +126,7 @@ def test_areas_on_each_node(version: str, more: list[tuple[int, str]]) -> None:
     """7.x may be built to give each node an area of the same size, which is one more candidate."""
     text = x86_log(pc_table(), version=version, more=NODES, nodes=RANGES)
     found = predict(text, "crashkernel=256M", "cma=100M")
-    assert [(c.start, c.when) for c in found.candidates] == [
+    assert rows(found, "cma") == [
         (0xA8000000, "the kernel takes cma="),
         *more,
         (0xAE000000, "it ignores cma="),
@@ -152,7 +157,7 @@ def test_words_that_are_not_modelled_are_no_answer(word: str) -> None:
     """They move what is reserved before; the address that holds without them is a candidate."""
     found = predict(log(), "crashkernel=256M", word)
     assert found.outcome == "not-determined"
-    assert [c.start for c in found.candidates] == [0xAE000000]
+    assert [start for start, _ in rows(found, "words")] == [0xAE000000]
     assert any("not modelled" in reason.text for reason in explain(found))
 
 

@@ -284,7 +284,7 @@ def test_where_memory_is(text: str, expected: list[tuple[int, int]]) -> None:
     ("text", "outcome", "start"),
     [
         ("x86_64 ram:64G crashkernel=512M kernel:6.12", "reserved", 0x9F000000),
-        ("x86_64 ram:1G crashkernel=512M kernel:6.12", "not-determined", None),
+        ("x86_64 ram:1G crashkernel=512M kernel:6.12", "reserved", None),
         ("x86_64 ram:1G crashkernel=512M kaslr:off kernel:6.12", "reserved", 0x1F000000),
     ],
 )

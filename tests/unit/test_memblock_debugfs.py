@@ -162,7 +162,7 @@ def test_without_a_log_the_reserved_list_is_a_bound(tmp_path: Path) -> None:
     memory = "   0: 0x0000000040000000..0x000000007fffffff    0 NONE\n"
     reserved = "   0: 0x0000000077900000..0x000000007fffffff    0 RSV_KERN\n"
     found = predict(machine(tmp_path / "a", log=False, memory=memory, reserved=reserved))
-    assert (found.outcome, main_start(found)) == ("not-determined", None)
+    assert (found.outcome, found.certainty.value, main_start(found)) == ("reserved", "likely", None)
     rows = [(c.start, c.last, c.step) for c in found.candidates if c.part == "main"]
     assert (0x7C000000, 0x73800000, 2 * MIB) in rows
 

@@ -143,7 +143,7 @@ def test_the_kernels_answer_stays_beside_the_warning(tmp_path: Path, capsys: pyt
     root = ("--root", commands.at("root"), "--kernel-version", "6.1")
     ended = commands.run("crashkernel", "crashkernel=512MB", "quiet", *root)
     assert ended.code == 1
-    assert ended.out.startswith("predicted: failed")
+    assert ended.out.startswith("predicted for the next boot: failed, certain\n")
     assert ended.err.splitlines() == [
         "kexeckit: warning: crashkernel=512MB: the kernel refuses it, because 'B' follows 512M; 512M is probably meant",
         "kexeckit: warning: quiet: no effect on a reservation is known",

@@ -34,11 +34,19 @@ class Candidate:
         row = f" down to {self.last:#x} by {self.step:#x}" if self.step else ""
         return f"<Candidate {self.part}: {self.start:#x}{row}, if {self.when}>"
 
-    def holds(self, start: int) -> bool:
-        """Say whether a start is one of the row."""
-        if self.start is None or self.last is None or not self.last <= start <= self.start:
+    def holds(self, start: int, unit: int = 1) -> bool:
+        """Say whether a start is one of the row.
+
+        Args:
+            start: The start.
+            unit: It is only known as rounded down to a multiple of this.
+        """
+        if self.start is None or self.last is None:
             return False
-        return not self.step or (self.start - start) % self.step == 0
+        highest = min(self.start, start + unit - 1)
+        if self.step:
+            highest -= -(self.start - highest) % self.step
+        return highest >= max(self.last, start)
 
 
 @dataclass(frozen=True, slots=True)

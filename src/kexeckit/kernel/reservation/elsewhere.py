@@ -10,15 +10,15 @@ the initrd's, firmware its own. Where the source does not even show it, the same
 
 from collections.abc import Iterator
 
-from kexeckit.kernel.boot.slots import count, overlapping
 from kexeckit.kernel.certainty import Certainty, of_share
 from kexeckit.kernel.reservation.doubt import Candidate, Doubt, Takes
 from kexeckit.kernel.reservation.facts import KernelImage
+from kexeckit.kernel.reservation.image_places import blocking_places, image_places
 from kexeckit.kernel.reservation.trial import Piece, Trial, anywhere_below, in_the_way, placed, single
 from kexeckit.machine.taken import Taker
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
-from kexeckit.memory.units import GIB, MIB, align_down, align_up
+from kexeckit.memory.units import GIB, MIB, align_down
 
 _LOADED = (Taker.INITRD, Taker.DEVICE_TREE)
 _BY_ADDRESS = (*_LOADED, Taker.FIRMWARE)
@@ -94,6 +94,7 @@ def _kernel(trial: Trial) -> Doubt | None:
             rows.append(single(part, region, "the kernel image lies elsewhere", 1 - mine / total))
             rows += in_the_way(trial, part, _piece(image), "the kernel image lies in its way")
     share = 1 - hit / total
+    room = 1 - blocking_places(trial, image) / total
     where = (
         "at the next boot the kernel image lies at another random place"
         if trial.facts.next_boot
@@ -103,36 +104,15 @@ def _kernel(trial: Trial) -> Doubt | None:
     text += "" if trial.facts.next_boot else '. "Kernel code" in /proc/iomem would decide'
     moved = [h.range.size for h in trial.early.held if h.by is Taker.NODE_DATA]
     takes = Takes(1 + len(moved), image.size + sum(moved))
-    return Doubt("kernel", text, tuple(parts), of_share(share), share=share, candidates=tuple(rows), takes=takes)
+    return Doubt(
+        "kernel", text, tuple(parts), of_share(share), of_share(room), share, candidates=tuple(rows), takes=takes
+    )
 
 
 def _piece(image: KernelImage) -> Piece:
     if image.slots:
         return Piece(image.size, min(s.first for s in image.slots), max(s.last for s in image.slots))
     return Piece(image.size, image.lowest, (image.highest or 1 << 64) - image.size)
-
-
-def image_places(trial: Trial, image: KernelImage, regions: list[MemRange]) -> tuple[int, int]:
-    """Count the places that a kernel image can be put at.
-
-    Returns:
-        How many of them share a byte with one of `regions`, and how many there are.
-    """
-    if image.slots:
-        return overlapping(image.slots, image.size, regions), count(image.slots)
-    hit = total = 0
-    for free in trial.early.memory.free():
-        first = align_up(max(free.range.start, image.lowest), image.align)
-        limit = free.range.end if image.highest is None else min(free.range.end, image.highest)
-        last = align_down(max(limit - image.size, 0), image.align)
-        if last < first:
-            continue
-        total += (last - first) // image.align + 1
-        for region in regions:
-            low = max(first, align_up(max(region.start - image.size + 1, 0), image.align))
-            high = min(last, align_down(region.end - 1, image.align))
-            hit += max(0, (high - low) // image.align + 1)
-    return min(hit, total), total
 
 
 def _loaded_again(trial: Trial) -> Doubt | None:
@@ -182,7 +162,7 @@ def _told_by_address(trial: Trial) -> Doubt | None:
     # What of /proc/iomem's reserved ranges was there before is told by its place alone. It does not matter where the
     # region is the same without it, and no reserved range lies in it.
     facts = trial.facts
-    if facts.next_boot or not any(h.by in _BY_ADDRESS for h in facts.held):
+    if facts.rules.arch != "arm64" or facts.next_boot or not any(h.by in _BY_ADDRESS for h in facts.held):
         return None
     free = trial.without(_BY_ADDRESS)
     parts = []

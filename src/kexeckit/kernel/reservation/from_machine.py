@@ -62,13 +62,10 @@ def reservation_input(
     notes += [] if has_early_log(machine) else [_NO_LOG]
     boot = boot_asked_about(machine, rules, cmdline, next_boot=next_boot)
     dma_limit = _dma_limit(machine, regions, table, rules)
-    held = list(held_before(machine, rules, regions, dma_limit, boot))
+    held = held_before(machine, rules, regions, dma_limit, boot)
     open_facts = unshown(machine, kernel, cmdline, held, next_boot=boot.next)
     if open_facts.firmware and has_early_log(machine):
-        printed = [n.range for n in machine.memory.ranges.value] if machine.memory.ranges else []
-        held = sorted([*held, *assumed_firmware(machine, held, printed)], key=lambda h: h.range)
-    known_nodes = any(h.by is Taker.NODE_DATA for h in held)
-    sized = rules.after_numa and not known_nodes and (arch in X86 or has_early_log(machine))
+        held = _with_assumed_firmware(machine, held)
     reserved = machine.memory.reserved
     facts = ReservationInput(
         rules=rules,
@@ -83,9 +80,9 @@ def reservation_input(
         affinities=affinities_at_boot(machine, _ram(table, regions), cmdline, kernel.nodes) if arch in X86 else (),
         node_rules=node_rules_of(machine, kernel.nodes),
         mirrored=tuple(machine.efi.mirrored.value) if machine.efi.mirrored else (),
-        held=tuple(held),
+        held=held,
         late=late_of(held),
-        node_data=_NODE_DATA if sized else 0,
+        node_data=_NODE_DATA if _has_unseen_node_data(machine, rules, held) else 0,
         limits=Limits(dma_limit, swiotlb_size(cmdline), yes(machine.boot.encrypted)),
         unshown=replace(open_facts, early=open_facts.early and bool(regions)),
         end_of_boot=_end_of_boot(machine) if reserved and open_facts.early and regions else (),
@@ -205,6 +202,16 @@ def _with_lists(machine: Machine, rules: CrashRules, regions: tuple[Region, ...]
 
 def _ram(table: Table, regions: tuple[Region, ...]) -> RangeSet:
     return RangeSet(ram(sanitized(table)) if table else (r.range for r in regions))
+
+
+def _with_assumed_firmware(machine: Machine, held: Sequence[Held]) -> tuple[Held, ...]:
+    printed = [n.range for n in machine.memory.ranges.value] if machine.memory.ranges else []
+    return tuple(sorted([*held, *assumed_firmware(machine, held, printed)], key=lambda h: h.range))
+
+
+def _has_unseen_node_data(machine: Machine, rules: CrashRules, held: Sequence[Held]) -> bool:
+    known = any(h.by is Taker.NODE_DATA for h in held)
+    return rules.after_numa and not known and (machine.arch in X86 or has_early_log(machine))
 
 
 def _end_of_boot(machine: Machine) -> tuple[MemRange, ...]:

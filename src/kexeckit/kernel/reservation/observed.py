@@ -11,7 +11,9 @@ kexec-tools kexec/kexec-iomem.c, parse_iomem_single(), kexec_iomem_for_each_line
 """
 
 from kexeckit.frozen import dataclass
+from kexeckit.kernel.certainty import Certainty
 from kexeckit.kernel.observed import NO_CMDLINE, OTHER_WORDS, Agreement, Compared, not_compared
+from kexeckit.kernel.reservation.doubt import Candidate
 from kexeckit.kernel.reservation.predict import FAILED, NONE, NOT_DETERMINED, RESERVED, CrashRegion, Reservation
 from kexeckit.machine.fact import Fact, How
 from kexeckit.machine.value import Machine
@@ -93,37 +95,51 @@ def compare_reservation(found: Reservation, observed: ObservedReservation | None
         return NO_CMDLINE
     if found.facts.next_boot:
         return OTHER_WORDS
-    predicted = [r for r in found.regions if r.name]
-    if found.outcome in (FAILED, NONE):
-        same = not observed.regions
-    else:
-        same = len(predicted) == len(observed.regions) and all(
-            _is(p, o, found, exact=observed.exact)
-            for p, o in zip(_by_kind(predicted), _by_kind(observed.regions), strict=True)
-        )
-    if not same and found.outcome == NOT_DETERMINED and not observed.regions:
+    if found.outcome == NOT_DETERMINED and not observed.regions:
         return not_compared("whether anything is reserved is not determined", *(d.text for d in found.doubts))
-    return Compared(Agreement.AGREE) if same else Compared(Agreement.DIFFER, tuple(_explanations(found, observed)))
+    unit = 1 if observed.exact else MIB
+    parts = [_compared_part(found, observed, part, unit) for part in ("main", "low")]
+    if len({r.kind for r in observed.regions}) < len(observed.regions) or any(p is Agreement.DIFFER for p in parts):
+        return Compared(Agreement.DIFFER, tuple(_explanations(found, observed)))
+    if all(p is Agreement.AGREE for p in parts):
+        return Compared(Agreement.AGREE)
+    return not_compared(*dict.fromkeys(text for p in parts if isinstance(p, tuple) for text in p))
 
 
-def _by_kind(regions: "list[CrashRegion] | tuple[CrashRegion, ...]") -> list[CrashRegion]:
-    return sorted(regions, key=lambda r: r.kind)
-
-
-def _is(predicted: CrashRegion, seen: CrashRegion, found: Reservation, *, exact: bool) -> bool:
+def _compared_part(
+    found: Reservation, observed: ObservedReservation, part: str, unit: int
+) -> Agreement | tuple[str, ...]:
+    # Whether one region is as predicted. Where it is not, but as a doubt has it, the texts of what may be the cause.
+    predicted = next((r for r in found.regions if r.kind == part), None)
+    seen = next((r for r in observed.regions if r.kind == part), None)
+    if predicted is None and seen is None:
+        return Agreement.AGREE
+    if predicted and seen and predicted.size // unit != seen.size // unit:
+        return Agreement.DIFFER
+    start = seen.start if seen else None
+    if predicted and predicted.start is not None and start is not None and predicted.start // unit == start // unit:
+        return Agreement.AGREE
+    if found.outcome == NOT_DETERMINED and not any(c.part == part for c in found.candidates):
+        # Nothing is said of it that could differ.
+        return tuple(d.text for d in found.doubts)
+    why = tuple(d.text for d in found.doubts if any(_is(c, part, start, unit) for c in d.candidates))
+    if not why or _surely(found, predicted, seen) is Certainty.CERTAIN:
+        return Agreement.DIFFER
     # An address that was left open agrees with any that was named as possible.
-    unit = 1 if exact else MIB
-    if predicted.size // unit != seen.size // unit or seen.start is None:
-        return False
-    if predicted.start is not None:
-        return predicted.start // unit == seen.start // unit
-    return any(
-        row.part == predicted.kind
-        and row.start is not None
-        and row.last is not None
-        and row.last - row.last % unit <= seen.start <= row.start
-        for row in found.candidates
-    )
+    return Agreement.AGREE if predicted and seen and predicted.start is None else why
+
+
+def _is(row: Candidate, part: str, start: int | None, unit: int) -> bool:
+    return row.part == part and (row.start is None if start is None else row.holds(start, unit))
+
+
+def _surely(found: Reservation, predicted: CrashRegion | None, seen: CrashRegion | None) -> Certainty:
+    # How sure what was not observed is: where the region is, that there is one, or that there is none.
+    if predicted is None:
+        return found.certainty if found.outcome == FAILED else Certainty.LIKELY
+    if seen is None:
+        return found.certainty if predicted.kind == "main" else predicted.size_certainty
+    return predicted.address_certainty
 
 
 def _explanations(found: Reservation, observed: ObservedReservation) -> list[str]:

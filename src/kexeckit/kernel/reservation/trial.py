@@ -195,7 +195,11 @@ def anywhere_below(trial: Trial, part: str, when: str) -> Iterator[Candidate]:
             if window == own and free.range.end > region.start:
                 continue
             highest = fit(free.range, region.size, window.align, window.range)
-            if highest is not None:
+            # A later window may reach over the first one, where all has been looked at.
+            seen = (
+                highest is not None and window != own and own.range.contains(MemRange.from_size(highest, region.size))
+            )
+            if highest is not None and not seen:
                 yield _row(
                     part, highest, align_up(max(free.range.start, window.range.start), window.align), window.align, more
                 )
