@@ -166,6 +166,10 @@ def test_builds_that_were_read_are_those_of_releases(number: int) -> None:
     vendor = RECORDS["reservation"].vendors[number]
     assert list(vendor.read_in) == sorted(set(vendor.read_in))
     assert vendor.mark not in READ or set(vendor.read_in) <= READ[vendor.mark]
+    # The build that an entry begins with was read, and one before it unless it is the first of all that were.
+    earlier = any(build < vendor.build for build in READ.get(vendor.mark, ()))
+    assert not vendor.build or vendor.build in vendor.read_in
+    assert not earlier or vendor.read_in[0] < vendor.build
     own = rules(vendor, vendor.build)
     for build in vendor.read_in:
         same = all(getattr(rules(vendor, build), name) == getattr(own, name) for name in vendor.fields)

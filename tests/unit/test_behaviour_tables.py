@@ -140,12 +140,32 @@ def test_a_change_that_ended_leaves_the_value_before() -> None:
         {"backports": ((5, 1, 1), (5, 1, 2))},
         {"reverted": ((5, 9, 9),)},
         {"reverted": ((6, 1, 2), (6, 1, 3))},
+        {"since": (6, 1)},
+        {"since": (6, 1, -1)},
+        {"since": (-1, 1, 0)},
+        {"until": (6, 2)},
+        {"backports": ((5, 1),)},
+        {"reverted": ((6, 1, 2, 3),)},
     ],
 )
 def test_a_change_that_contradicts_itself_cannot_be_made(wrong: dict[str, Any]) -> None:
-    """No fields, no source, an end before the beginning, a backport that is none, a revert of nothing."""
+    """No fields, no source, an end before the beginning, a backport that is none, a revert of nothing, no release."""
     good = Change((6, 1, 0), {"x": 1}, "s", "read")
-    with pytest.raises(ValueError, match=r"a change of \(6, 1, 0\)"):
+    with pytest.raises(ValueError, match=r"a change of \(-?\d, 1"):
+        replace(good, **wrong)
+
+
+def test_the_first_releases_of_all_are_dates() -> None:
+    """None of the three numbers is below 0, and each may be 0."""
+    assert Change((0, 0, 0), {"x": 1}, "s", "read").since == (0, 0, 0)
+    assert VendorChange("5.10.0-", "-arm64", 0, ("arm64",), {"x": 1}, "s", (0,)).build == 0
+
+
+@pytest.mark.parametrize("wrong", [{"build": -1}, {"read_in": (-1, 8)}])
+def test_no_build_is_below_0(wrong: dict[str, Any]) -> None:
+    """Neither the one that an entry begins with nor one that was read."""
+    good = VendorChange("4.18.0-", ".el8", 147, ("x86_64",), {"x": 1}, "s", (147,))
+    with pytest.raises(ValueError, match=r"a change of 4\.18\.0-\*\.el8 has a build below 0"):
         replace(good, **wrong)
 
 

@@ -12,9 +12,14 @@ from typing import Any
 from kexeckit.frozen import dataclass
 
 Numbers = tuple[int, int, int]
-"""A release as (major, minor, patch)."""
+"""A release as (major, minor, patch); the patch level of a mainline release is 0."""
 
 CHECKED = ("booted", "read")
+
+
+def is_date(numbers: Numbers) -> bool:
+    """Say whether numbers are a release: three of them, none below 0."""
+    return len(numbers) == 3 and min(numbers) >= 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,8 @@ class Change:
     reverted: tuple[Numbers, ...] = ()
 
     def __post_init__(self) -> None:
+        if not all(map(is_date, (self.since, *self.backports, *self.reverted, *([self.until] if self.until else [])))):
+            raise ValueError(f"a change of {self.since} has a date that is not three numbers")
         if not self.fields or not self.source or self.checked not in CHECKED:
             raise ValueError(f"a change of {self.since} lacks fields, source or a word for how it was checked")
         if self.until is not None and self.until <= self.since:
@@ -70,8 +77,11 @@ class VendorChange:
         arches: Architectures concerned.
         fields: Field to value.
         source: Kernel file and function.
-        read_in: Builds in which it was read, the last one without it among them.
+        read_in: Builds in which it was read, ascending, the last one without it among them.
         checked: ``read`` (in the source) or ``logs`` (of real machines, too).
+
+    Raises:
+        ValueError: A build below 0.
     """
 
     version: str
@@ -82,3 +92,7 @@ class VendorChange:
     source: str
     read_in: tuple[int, ...]
     checked: str = "read"
+
+    def __post_init__(self) -> None:
+        if min((self.build, *self.read_in)) < 0:
+            raise ValueError(f"a change of {self.version}*{self.mark} has a build below 0")
