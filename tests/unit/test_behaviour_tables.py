@@ -140,12 +140,21 @@ def test_a_change_that_ended_leaves_the_value_before() -> None:
         {"backports": ((5, 1, 1), (5, 1, 2))},
         {"reverted": ((5, 9, 9),)},
         {"reverted": ((6, 1, 2), (6, 1, 3))},
+        {"backports": ((5, 1, 3),), "reverted": ((5, 1, 3),)},
+        {"backports": ((5, 1, 3),), "reverted": ((5, 2, 4),)},
         {"since": (6, 1)},
         {"since": (6, 1, -1)},
+        {"since": (6, 1, 1)},
         {"since": (-1, 1, 0)},
+        {"since": (2, 1, 32)},
+        {"since": (3, 1, 2)},
         {"until": (6, 2)},
+        {"until": (6, 2, 1)},
         {"backports": ((5, 1),)},
+        {"backports": ((5, 1, 0),)},
+        {"backports": ((5, 1, -1),)},
         {"reverted": ((6, 1, 2, 3),)},
+        {"reverted": ((6, 1, 0),)},
     ],
 )
 def test_a_change_that_contradicts_itself_cannot_be_made(wrong: dict[str, Any]) -> None:
@@ -156,8 +165,11 @@ def test_a_change_that_contradicts_itself_cannot_be_made(wrong: dict[str, Any]) 
 
 
 def test_the_first_releases_of_all_are_dates() -> None:
-    """None of the three numbers is below 0, and each may be 0."""
-    assert Change((0, 0, 0), {"x": 1}, "s", "read").since == (0, 0, 0)
+    """Numbers may be 0, and up to 2.6 the third one counts releases of mainline."""
+    for date in ((0, 0, 0), (1, 0, 0), (2, 6, 1)):
+        assert Change(date, {"x": 1}, "s", "read").since == date
+    assert Change((3, 0, 0), {"x": 1}, "s", "read", backports=((2, 6, 32), (0, 0, 1))).backports
+    assert Change((3, 0, 0), {"x": 1}, "s", "read", backports=((2, 6, 32),), reverted=((2, 6, 33),)).reverted
     assert VendorChange("5.10.0-", "-arm64", 0, ("arm64",), {"x": 1}, "s", (0,)).build == 0
 
 

@@ -132,3 +132,18 @@ def test_a_table_for_each_512_gib_between_the_first_and_the_last() -> None:
         return direct_map_pages(memblock((0, GIB), (GIB, end)), none, None).size // PAGE_SIZE
 
     assert [tables(n * GIB) for n in (512, 513, 1024, 1025, 1536, 1537)] == [0, 0, 0, 1, 1, 2]
+
+
+def test_tables_come_from_several_free_ranges() -> None:
+    """The highest first, none from below what is mapped; what finds no page takes none."""
+    bare = DirectMap(gigabyte=False, five_levels=False, buffer=0)
+    # The highest GiB gets its table before anything is mapped; each of the three below it takes a page.
+    free = ((4 * GIB - 12 * PAGE_SIZE, 4 * GIB - 11 * PAGE_SIZE), (4 * GIB - 3 * PAGE_SIZE, 4 * GIB - 2 * PAGE_SIZE))
+    holes = RangeSet(MemRange(s, e) for s, e in free)
+    rest = RangeSet([MemRange(MIB, 4 * GIB)]) - holes
+    memory = memblock((MIB, 4 * GIB), reserved=tuple((r.start, r.end) for r in rest))
+    assert direct_map_pages(memory, bare, None) == holes
+    more = memblock((MIB, 4 * GIB), reserved=((MIB, free[0][0]), (free[0][1], 4 * GIB)))
+    assert direct_map_pages(more, bare, None) == RangeSet([MemRange(*free[0])])
+    tight = memblock((MIB, 4 * GIB), reserved=((MIB, 4 * GIB - 2 * PAGE_SIZE),))
+    assert list(direct_map_pages(tight, bare, None)) == [MemRange(4 * GIB - 2 * PAGE_SIZE, 4 * GIB)]

@@ -68,10 +68,10 @@ def test_other_architectures_are_not_answered_with_those_that_are_known(subject:
     assert why.endswith("modelled for arm64 and x86_64 only, not for riscv64")
 
 
-@pytest.mark.parametrize("since", [(3, 8), (3, 8, -1)])
+@pytest.mark.parametrize("since", [(3, 8), (3, 8, -1), (3, 8, 1)])
 def test_a_floor_is_a_release(since: Any) -> None:
-    """Three numbers, none of them below 0."""
-    with pytest.raises(ValueError, match="the floor of zones has a date that is not three numbers"):
+    """Of mainline, so its third number is 0."""
+    with pytest.raises(ValueError, match="the floor of zones is no release of mainline"):
         Floor(ZONES, ("x86_64",), since, "why", "source")
 
 

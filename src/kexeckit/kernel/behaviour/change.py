@@ -12,13 +12,17 @@ from typing import Any
 from kexeckit.frozen import dataclass
 
 Numbers = tuple[int, int, int]
-"""A release as (major, minor, patch); the patch level of a mainline release is 0."""
+"""A release as (major, minor, patch)."""
 
 CHECKED = ("booted", "read")
 
 
-def is_date(numbers: Numbers) -> bool:
-    """Say whether numbers are a release: three of them, none below 0."""
+def is_mainline(numbers: Numbers) -> bool:
+    """Say whether numbers are a release of mainline: their patch level is 0, but for 2.6.x."""
+    return _is_release(numbers) and (numbers[2] == 0 or numbers[:2] == (2, 6))
+
+
+def _is_release(numbers: Numbers) -> bool:
     return len(numbers) == 3 and min(numbers) >= 0
 
 
@@ -50,8 +54,10 @@ class Change:
     reverted: tuple[Numbers, ...] = ()
 
     def __post_init__(self) -> None:
-        if not all(map(is_date, (self.since, *self.backports, *self.reverted, *([self.until] if self.until else [])))):
-            raise ValueError(f"a change of {self.since} has a date that is not three numbers")
+        if not all(map(is_mainline, (self.since, *([self.until] if self.until else [])))):
+            raise ValueError(f"a change of {self.since} begins or ends with what is no release of mainline")
+        if not all(_is_release(stable) and stable[2] for stable in (*self.backports, *self.reverted)):
+            raise ValueError(f"a change of {self.since} has a backport or a revert in what is no stable release")
         if not self.fields or not self.source or self.checked not in CHECKED:
             raise ValueError(f"a change of {self.since} lacks fields, source or a word for how it was checked")
         if self.until is not None and self.until <= self.since:

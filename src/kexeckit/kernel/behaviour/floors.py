@@ -7,7 +7,7 @@ although one record holds both.
 from collections.abc import Iterator
 
 from kexeckit.frozen import dataclass
-from kexeckit.kernel.behaviour.change import Numbers, is_date
+from kexeckit.kernel.behaviour.change import Numbers, is_mainline
 from kexeckit.machine.version import KernelVersion
 
 RESERVATION = "crashkernel="
@@ -29,7 +29,7 @@ class Floor:
         source: Kernel file and function.
 
     Raises:
-        ValueError: `since` is not three numbers.
+        ValueError: `since` is no release of mainline.
     """
 
     subject: str
@@ -39,8 +39,8 @@ class Floor:
     source: str
 
     def __post_init__(self) -> None:
-        if not is_date(self.since):
-            raise ValueError(f"the floor of {self.subject} has a date that is not three numbers: {self.since}")
+        if not is_mainline(self.since):
+            raise ValueError(f"the floor of {self.subject} is no release of mainline: {self.since}")
 
 
 _X86 = ("x86_64", "i386")
