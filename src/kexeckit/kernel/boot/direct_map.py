@@ -15,7 +15,7 @@ adjust_range_page_size_mask(), alloc_low_pages(); arch/x86/mm/init_64.c, __kerne
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import field
 from itertools import pairwise
 
@@ -77,7 +77,8 @@ class _Mapping:
     def run(self) -> RangeSet:
         self.left = self.how.buffer
         self.ram = RangeSet(r.range for r in self.memory.regions)
-        self.free = sorted(_whole_pages(f.range for f in self.memory.free()))
+        whole = RangeSet(f.range for f in self.memory.free()).aligned_inwards(PAGE_SIZE)
+        self.free = [(r.start, r.end) for r in whole]
         self._map(MemRange(0, _ISA_END), from_buffer=True)
         self.left -= self.how.trampoline
         end = self.memory.end
@@ -94,7 +95,7 @@ class _Mapping:
     def _downwards(self, last: int) -> None:
         step, size = _PMD, 0
         while last > _ISA_END:
-            start = max(align_down(last - 1, step), _ISA_END) if last > step else _ISA_END
+            start = max(align_down(last - 1, step), _ISA_END)
             size += self._range(start, last)
             last = start
             self.mapped = (last, self.mapped[1])
@@ -120,11 +121,10 @@ class _Mapping:
 
     def _split(self, piece: MemRange) -> Iterator[tuple[int, int, int]]:
         # Cut at multiples of 2 MiB and 1 GiB; the leaf is the largest of which the whole, aligned, is RAM.
-        cuts = [piece.start]
+        cuts = {piece.start, piece.end}
         for size in (_PMD, GIB):
-            cuts += [align_up(piece.start, size), align_down(piece.end, size)]
-        edges = sorted({c for c in cuts if piece.start <= c < piece.end} | {piece.end})
-        for start, end in pairwise(edges):
+            cuts |= {align_up(piece.start, size), align_down(piece.end, size)}
+        for start, end in pairwise(sorted(c for c in cuts if piece.start <= c <= piece.end)):
             yield start, end, self._leaf(start, end)
 
     def _leaf(self, start: int, end: int) -> int:
@@ -159,13 +159,6 @@ class _Mapping:
             self.taken += [MemRange(cut, top)] if pages else []
             self.free[at:at] = [(s, e) for s, e in ((start, cut), (top, end)) if s < e]
             count -= pages
-
-
-def _whole_pages(ranges: Iterable[MemRange]) -> Iterator[tuple[int, int]]:
-    for each in ranges:
-        start, end = align_up(max(each.start, PAGE_SIZE), PAGE_SIZE), align_down(each.end, PAGE_SIZE)
-        if start < end:
-            yield start, end
 
 
 def shortened(span: MemRange, pages: RangeSet) -> MemRange:
