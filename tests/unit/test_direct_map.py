@@ -3,6 +3,8 @@
 The numbers are those that guests of 5.10 to 7.2 showed with memblock=debug.
 """
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +14,7 @@ from kexeckit.kernel.boot.memblock import Memblock, Region
 from kexeckit.kernel.reservation.predict import predict_reservation
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import EMPTY, RangeSet
-from kexeckit.memory.units import PAGE_SIZE
+from kexeckit.memory.units import PAGE_SIZE, TIB
 from readings import facts_of_log
 
 FIVE = DirectMap(gigabyte=True, five_levels=True, buffer=16)
@@ -132,6 +134,13 @@ def test_a_table_for_each_512_gib_between_the_first_and_the_last() -> None:
         return direct_map_pages(memblock((0, GIB), (GIB, end)), none, None).size // PAGE_SIZE
 
     assert [tables(n * GIB) for n in (512, 513, 1024, 1025, 1536, 1537)] == [0, 0, 0, 1, 1, 2]
+
+
+def test_a_table_for_each_256_tib_with_five_levels() -> None:
+    """Beside two of 512 GiB for each TiB. That of the lowest and that of the highest part come before any memory."""
+    five = DirectMap(gigabyte=True, five_levels=True, buffer=0)
+    pages = [direct_map_pages(memblock((0, n * TIB)), five, None).size // PAGE_SIZE for n in (510, 511, 512, 513)]
+    assert [b - a for a, b in pairwise(pages)] == [2, 2, 3]
 
 
 def test_tables_come_from_several_free_ranges() -> None:

@@ -104,6 +104,7 @@ def test_pointers_of_efi(tmp_path: Path) -> None:
     """Those of sysfs; a machine without EFI's folder has none, and one without the file of a pointer has 0 for it."""
     files: dict[str, bytes | None] = {
         "/sys/firmware/efi/fw_vendor": b"0x7f001000\n",
+        "/sys/firmware/efi/runtime": b"0x7f002000\n",
         "/sys/firmware/efi/systab": b"ACPI=0x7f7fe000\n",
     }
     for params in (build_boot_params(), None):
@@ -111,7 +112,7 @@ def test_pointers_of_efi(tmp_path: Path) -> None:
         assert found
         assert found.efi
         pointers = found.efi.value
-        assert (pointers.fw_vendor, pointers.runtime, pointers.config_table) == (0x7F001000, 0, 0)
+        assert (pointers.fw_vendor, pointers.runtime, pointers.config_table) == (0x7F001000, 0x7F002000, 0)
         assert (pointers.smbios, pointers.acpi) == (0, 0x7F7FE000)
     bare = machine(tmp_path / "bare", {"/sys/kernel/boot_params/data": None}).handover
     assert bare

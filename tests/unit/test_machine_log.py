@@ -163,12 +163,13 @@ def test_a_line_and_its_facts(line: str, expected: dict[str, Fact[object]]) -> N
         ),
         ("Booting paravirtualized kernel on Xen PV", {"boot.xen_pv": TRUE}),
         ("Using GB pages for direct mapping", {}),
-        ("BIOS-e820: [mem 0x0000000000100000-0x000000003fffffff] usable", {}),
     ],
 )
 def test_lines_of_arm64(line: str, expected: dict[str, Fact[object]]) -> None:
     """It has neither an e820 table nor pages of 1 GiB, whatever a log of it says."""
     assert added(line, ARM64) == expected
+    table = machine(*ARM64, *X86[2:])
+    assert (table.memory.firmware, table.problems) == (None, ())
 
 
 def test_lists_of_several_lines() -> None:

@@ -224,6 +224,17 @@ def test_the_firmwares_table_of_sysfs() -> None:
         ]
 
 
+def test_numbers_of_types_that_sysfs_does_not_name() -> None:
+    """They are in the page, for entries with the same ends; what sysfs names is so, whatever the page says."""
+    contents, folders = memmap((0x1000, 0x9EFFF, "System RAM"), (1 << 20, GIB - 1, "Unknown E820 type"))
+    page = build_boot_params(((0x1000, 0x9E000, 7), (1 << 20, GIB - (1 << 20), 77)))
+    found = facts(machine_from_files(root({**contents, names.BOOT_PARAMS: page}, folders)))
+    assert [e.kind.e820 for e in found["memory.firmware"].value] == [1, 77]
+    moved = build_boot_params(((1 << 20, GIB, 77),))
+    kept = facts(machine_from_files(root({**contents, names.BOOT_PARAMS: moved}, folders)))
+    assert [e.kind.name for e in kept["memory.firmware"].value] == ["ram", "unknown:Unknown E820 type"]
+
+
 def test_a_damaged_table_is_a_problem_of_memory() -> None:
     """An empty folder, and entries of the page that overlap."""
     empty = machine_from_files(root({}, {names.MEMMAP: ()}))

@@ -18,7 +18,7 @@ from kexeckit.kernel.boot.affinities import affinities_at_boot, node_rules_of
 from kexeckit.kernel.boot.memblock import Region
 from kexeckit.kernel.zones.from_machine import ZoneQuestion, zone_question
 from kexeckit.kernel.zones.limits import ArchFacts, ZoneLimit
-from kexeckit.kernel.zones.machine import Reason, ZoneMachine
+from kexeckit.kernel.zones.machine import Reason, ZoneMachine, region_pages
 from kexeckit.kernel.zones.movable import movable_zone_of
 from kexeckit.machine.fact import Fact, Problem
 from kexeckit.machine.taken import Taken, Taker
@@ -311,6 +311,17 @@ def test_a_range_that_is_printed_twice() -> None:
         (8, 1, 200, True),
         (9, 200, END, True),
     ]
+
+
+def test_nodes_that_are_switched_off() -> None:
+    """No affinities at all."""
+    assert affinities_at_boot(machine(nodes=FIRMWARE), RangeSet([MemRange(MIB, GIB)]), "numa=off", NodeRules()) == ()
+
+
+@pytest.mark.parametrize(("start", "end", "pages"), [(4095, 8193, 1), (4096, 8192, 1), (4097, 8191, 0), (1, 8192, 1)])
+def test_a_page_that_a_region_holds_in_part_is_left_out(start: int, end: int, pages: int) -> None:
+    """At both ends."""
+    assert region_pages((Region(MemRange(start, end)),), 4096).total == pages
 
 
 def test_rules_where_no_table_is_shown() -> None:
