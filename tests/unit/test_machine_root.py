@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from fakes import build_boot_params
+from fakes import KERNEL_TEXT, PAGE_OFFSET, build_boot_params, build_kcore
 from kexeckit.errors import FileAccessError, NotPermittedError, UnavailableError
+from kexeckit.formats.elfcorehdr import LoadRange
 from kexeckit.formats.srat import MemoryAffinity, Srat, format_srat
 from kexeckit.formats.sysfs_crash import EfiDescriptor, format_efi_map
 from kexeckit.machine.fact import Fact, How, Problem
 from kexeckit.machine.sources import files as names
 from kexeckit.machine.sources.files import Files, machine_from_files
-from kexeckit.machine.sources.handover import handover_from_files
+from kexeckit.machine.sources.handover import KCORE, handover_from_files
 from kexeckit.machine.sources.iomem import arch_of_resources
 from kexeckit.machine.value import EfiPointers, Machine
 from kexeckit.memory.kind import RAM
@@ -474,6 +475,28 @@ def test_a_cma_area(text: str | None, *, cma: bool | None) -> None:
     """/proc/meminfo's own line for it; without the line there is none."""
     found, _ = handover_from_files(root({names.MEMINFO: text} if text is not None else {}))
     assert found.cma == (None if cma is None else shown(cma, names.MEMINFO))
+
+
+@pytest.mark.parametrize(
+    ("address", "text"), [(0xFFFFFFFF80000000, True), (0xFFFFFFFF7FFFF000, False), (0xFFFFFFFFFFFFF000, True)]
+)
+def test_where_the_kernels_own_mapping_begins(address: int, *, text: bool) -> None:
+    """What lies there is its image; what lies below is of the direct mapping, and has another offset here."""
+    kcore = bytearray(build_kcore())
+    kcore[64 + 16 : 64 + 24] = address.to_bytes(8, "little")
+    found, problems = handover_from_files(root({KCORE: bytes(kcore)}))
+    paddr, _, size = KERNEL_TEXT
+    image = LoadRange(MemRange.from_size(paddr, size), address, executable=True)
+    assert found.kernel_text == (shown(image, KCORE) if text else None)
+    assert found.page_offset == (shown(PAGE_OFFSET, KCORE) if text else None)
+    assert problems == ()
+
+
+@pytest.mark.parametrize(("size", "problems"), [(63, ["handover.kernel_text"]), (0, ["handover.kernel_text"])])
+def test_a_kcore_that_is_cut(size: int, problems: list[str]) -> None:
+    """Before the end of its header."""
+    found, said = handover_from_files(root({KCORE: build_kcore()[:size]}))
+    assert (found.kernel_text, found.page_offset, [p.about for p in said]) == (None, None, problems)
 
 
 def test_pointers_of_efi_by_file() -> None:
