@@ -102,7 +102,12 @@ def _shared(regions: list[Region], limits: Limits, words: Words) -> dict[int, in
     if core == 0 or core >= total:
         return {}
     floor = [z for z in limits if z[2] > z[1]][-1][1]
-    waiting = {node: sorted(_pages(regions, node), reverse=True) for node in sorted({r[2] for r in regions})}
+    return shares(core, {node: _pages(regions, node) for node in sorted({r[2] for r in regions})}, floor)
+
+
+def shares(core: int, nodes: dict[int, set[int]], floor: int) -> dict[int, int]:
+    """Deal kernel memory out: by node the page where it ends, before that is rounded up to a block."""
+    waiting = {node: sorted(pages, reverse=True) for node, pages in nodes.items()}
     reached = dict.fromkeys(waiting, 0)
     for usable in range(len(waiting), 0, -1):
         share = core // usable

@@ -9,12 +9,14 @@ from kexeckit.kernel.behaviour.zones import zone_behaviour_of
 from kexeckit.kernel.boot.memblock import Region
 from kexeckit.kernel.zones.limits import ArchFacts, zone_limits
 from kexeckit.kernel.zones.machine import ZoneMachine
+from kexeckit.kernel.zones.movable import spread
 from kexeckit.kernel.zones.parameters import CoreSize, ZoneParameters
 from kexeckit.kernel.zones.predict import ZonePrediction, predict_zones
 from kexeckit.machine.version import parse_kernel_version
+from kexeckit.memory.pages import PageIntervals
 from kexeckit.memory.range import MemRange
 from zone_oracle import Region as PlainRegion
-from zone_oracle import Words, Zones, zones
+from zone_oracle import Words, Zones, shares, zones
 
 PAGE = 4096
 # The border at 4 GiB stays where it is; memory is a few thousand pages on either side of it.
@@ -82,6 +84,27 @@ def test_equals_the_slow_way(regions: list[PlainRegion], words: Words) -> None:
     assert limits is not None
     slow = zones(regions, [(z.zone, z.start_pfn, z.end_pfn) for z in limits], words)
     assert as_plain(predicted(regions, words)) == slow
+
+
+@st.composite
+def few_pages(draw: st.DrawFn) -> dict[int, list[tuple[int, int]]]:
+    """Up to four nodes of some pages each, with holes; nodes may lie between each other's parts."""
+    out: dict[int, list[tuple[int, int]]] = {}
+    at = 0
+    for _ in range(draw(st.integers(1, 9))):
+        at += draw(st.integers(0, 3))
+        size = draw(st.integers(1, 9))
+        out.setdefault(draw(st.integers(0, 3)), []).append((at, at + size))
+        at += size
+    return dict(sorted(out.items()))
+
+
+@given(few_pages(), st.integers(1, 60), st.integers(0, 40))
+def test_shares_of_kernel_memory_to_the_page(nodes: dict[int, list[tuple[int, int]]], core: int, floor: int) -> None:
+    """Round by round, before the ends are rounded up to a block."""
+    pages = {nid: {page for start, end in own for page in range(start, end)} for nid, own in nodes.items()}
+    found = spread(core, {nid: PageIntervals(own) for nid, own in nodes.items()}, floor)
+    assert found == shares(core, pages, floor)
 
 
 @given(region_lists(), words_strategy)

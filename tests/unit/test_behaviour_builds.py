@@ -7,6 +7,7 @@ The tables: kexeckit.kernel.behaviour.vendors_reservation, with the groups of ke
 """
 
 import ast
+import re
 
 import pytest
 
@@ -14,6 +15,7 @@ from kexeckit.kernel.behaviour.behaviours import select_behaviours
 from kexeckit.kernel.behaviour.catalogue import RECORDS
 from kexeckit.kernel.behaviour.change import VendorChange
 from kexeckit.kernel.behaviour.reservation import CrashRules
+from kexeckit.kernel.behaviour.select import build_number, selected
 from kexeckit.machine.version import Release
 
 # First kernel of a release: what stands before the build, the build, the mark.
@@ -61,6 +63,7 @@ FROM = """
 8.8  arm64        plain_falls_up        False             True
 8.8  arm64        low_default           'none'            '128M'
 8.8  arm64        low_needs_room_below  False             True
+8.8  arm64        fallback_start        16<<20            0
 8.8  arm64        auto                  '2G-:448M'        '2G-:480M'
 8.8  x86_64|s390x auto '1G-4G:160M,4G-64G:192M,64G-1T:256M,1T-:512M' '1G-4G:192M,4G-64G:256M,64G-:512M'
 8.10 arm64        high_start            0                 4<<30
@@ -73,17 +76,25 @@ FROM = """
 9.2  arm64        plain_falls_up        False             True
 9.2  arm64        low_default           'none'            '128M'
 9.2  arm64        low_needs_room_below  False             True
+9.2  arm64        fallback_start        16<<20            0
 9.3  x86_64       mirror                'always'          'kernelcore'
 9.3  x86_64|arm64 cma_align             4<<20             2<<20
 9.4  arm64        high_start            0                 4<<30
 9.4  arm64        high_falls_down       False             True
 9.4  arm64        low_needs_room_below  True              False
+9.4  arm64        fallback_start        0                 None
 9.4  arm64        protected             True              False
 9.6  x86_64       words                 'plain-then-high' 'plain-or-high'
 9.6  x86_64       fixed_align           1<<20             16<<20
 9.6  x86_64|arm64 prefixed              False             True
 9.6  arm64        page_rounded          True              False
 9.6  x86_64       high_start            16<<20            None
+9.6  x86_64       fallback_start        16<<20            None
+9.6  x86_64       low_start             16<<20            0
+9.6  x86_64       high_falls_down       False             True
+9.6  x86_64       low_by_word           True              False
+9.6  x86_64       low_limit_is_4g       True              False
+9.6  x86_64       dialect               'mb'              'range'
 9.6  arm64        high_start            4<<30             None
 """
 # What all builds of a release have that mainline of their version has not; the last one is of mainline.
@@ -96,6 +107,7 @@ ALWAYS = """
 3.10.0-123.el7.x86_64    x86_64 kaslr          True  False
 3.10.0-123.el7.ppc64le   ppc64  auto           '2G-4G:384M,4G-16G:512M,16G-64G:1G,64G-128G:2G,128G-:4G' ''
 3.10.0-123.el7.s390x     s390x  auto           'el7-s390' ''
+4.14.0-49.el7a.x86_64    x86_64 total_rounded  True  False
 4.14.0-49.el7a.aarch64   arm64  total_rounded  True  False
 4.14.0-49.el7a.ppc64le   ppc64  total_rounded  True  False
 4.14.0-49.el7a.s390x     s390x  total_rounded  True  False
@@ -152,6 +164,40 @@ def test_what_all_builds_of_a_distribution_have() -> None:
         release, arch, name, here, mainline = line.split()
         assert field(release, arch, name) == value(here), line
         assert field(release.partition("-")[0], arch, name) == value(mainline), line
+        # A rebuild may begin to count anew.
+        assert ".el" not in release or field(re.sub(r"-\d+", "-0", release), arch, name) == value(here), line
+
+
+def written() -> set[tuple[str, int, str, str]]:
+    """Return the rows as (version, build, architecture, field); a build of 0 stands for all."""
+    found = set()
+    for line in FROM.strip().splitlines():
+        named, arches, name, *_ = line.split()
+        version, build, _ = KERNELS[named]
+        found |= {(version, build, arch, name) for arch in arches.split("|")}
+    for line in ALWAYS.strip().splitlines():
+        release, arch, name, *_ = line.split()
+        build = 0 if ".el" in release else build_number(release)
+        found.add((f"{release.partition('-')[0]}-", build, arch, name))
+    return found
+
+
+RESERVATION = RECORDS["reservation"]
+MARKS = sorted({vendor.mark for vendor in RESERVATION.vendors})
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_all_that_an_entry_does_is_written_down_here(mark: str) -> None:
+    """Each field that the build would have otherwise without the entry, on each architecture."""
+    rows = written()
+    for vendor in RESERVATION.vendors:
+        without = tuple(v for v in RESERVATION.vendors if v is not vendor)
+        for arch in vendor.arches if vendor.mark == mark else ():
+            at = Release(f"{vendor.version}{vendor.build}{mark}.{arch}").version
+            base, changes = RESERVATION.bases[arch], RESERVATION.changes
+            now, then = (selected(base, changes, v, arch, at) for v in (RESERVATION.vendors, without))
+            changed = {name for name in vendor.fields if getattr(now, name) != getattr(then, name)}
+            assert changed <= {row[3] for row in rows if row[:3] == (vendor.version, vendor.build, arch)}, vendor
 
 
 def rules(vendor: VendorChange, build: int) -> CrashRules:
@@ -160,13 +206,18 @@ def rules(vendor: VendorChange, build: int) -> CrashRules:
     return select_behaviours(arch, Release(f"{vendor.version}{build}{vendor.mark}.{arch}")).reservation
 
 
-@pytest.mark.parametrize("number", range(len(RECORDS["reservation"].vendors)))
-def test_builds_that_were_read_are_those_of_releases(number: int) -> None:
+@pytest.mark.parametrize("mark", MARKS)
+def test_builds_that_were_read_are_those_of_releases(mark: str) -> None:
     """In order, each once; what was read before the entry's own build does otherwise."""
-    vendor = RECORDS["reservation"].vendors[number]
-    assert list(vendor.read_in) == sorted(set(vendor.read_in))
-    assert vendor.mark not in READ or set(vendor.read_in) <= READ[vendor.mark]
-    own = rules(vendor, vendor.build)
-    for build in vendor.read_in:
-        same = all(getattr(rules(vendor, build), name) == getattr(own, name) for name in vendor.fields)
-        assert not same or build >= vendor.build
+    for vendor in RESERVATION.vendors:
+        if vendor.mark == mark:
+            assert list(vendor.read_in) == sorted(set(vendor.read_in))
+            assert mark not in READ or set(vendor.read_in) <= READ[mark]
+            # The build that an entry begins with was read, and one before it unless it is the first of all that were.
+            earlier = any(build < vendor.build for build in READ.get(mark, ()))
+            assert not vendor.build or vendor.build in vendor.read_in
+            assert not earlier or vendor.read_in[0] < vendor.build
+            own = rules(vendor, vendor.build)
+            for build in vendor.read_in:
+                same = all(getattr(rules(vendor, build), name) == getattr(own, name) for name in vendor.fields)
+                assert not same or build >= vendor.build

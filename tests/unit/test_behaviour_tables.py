@@ -140,12 +140,44 @@ def test_a_change_that_ended_leaves_the_value_before() -> None:
         {"backports": ((5, 1, 1), (5, 1, 2))},
         {"reverted": ((5, 9, 9),)},
         {"reverted": ((6, 1, 2), (6, 1, 3))},
+        {"backports": ((5, 1, 3),), "reverted": ((5, 1, 3),)},
+        {"backports": ((5, 1, 3),), "reverted": ((5, 2, 4),)},
+        {"since": (6, 1)},
+        {"since": (6, 1, -1)},
+        {"since": (6, 1, 1)},
+        {"since": (-1, 1, 0)},
+        {"since": (2, 1, 32)},
+        {"since": (3, 1, 2)},
+        {"until": (6, 2)},
+        {"until": (6, 2, 1)},
+        {"backports": ((5, 1),)},
+        {"backports": ((5, 1, 0),)},
+        {"backports": ((5, 1, -1),)},
+        {"reverted": ((6, 1, 2, 3),)},
+        {"reverted": ((6, 1, 0),)},
     ],
 )
 def test_a_change_that_contradicts_itself_cannot_be_made(wrong: dict[str, Any]) -> None:
-    """No fields, no source, an end before the beginning, a backport that is none, a revert of nothing."""
+    """No fields, no source, an end before the beginning, a backport that is none, a revert of nothing, no release."""
     good = Change((6, 1, 0), {"x": 1}, "s", "read")
-    with pytest.raises(ValueError, match=r"a change of \(6, 1, 0\)"):
+    with pytest.raises(ValueError, match=r"a change of \(-?\d, 1"):
+        replace(good, **wrong)
+
+
+def test_the_first_releases_of_all_are_dates() -> None:
+    """Numbers may be 0, and up to 2.6 the third one counts releases of mainline."""
+    for date in ((0, 0, 0), (1, 0, 0), (2, 6, 1)):
+        assert Change(date, {"x": 1}, "s", "read").since == date
+    assert Change((3, 0, 0), {"x": 1}, "s", "read", backports=((2, 6, 32), (0, 0, 1))).backports
+    assert Change((3, 0, 0), {"x": 1}, "s", "read", backports=((2, 6, 32),), reverted=((2, 6, 33),)).reverted
+    assert VendorChange("5.10.0-", "-arm64", 0, ("arm64",), {"x": 1}, "s", (0,)).build == 0
+
+
+@pytest.mark.parametrize("wrong", [{"build": -1}, {"read_in": (-1, 8)}])
+def test_no_build_is_below_0(wrong: dict[str, Any]) -> None:
+    """Neither the one that an entry begins with nor one that was read."""
+    good = VendorChange("4.18.0-", ".el8", 147, ("x86_64",), {"x": 1}, "s", (147,))
+    with pytest.raises(ValueError, match=r"a change of 4\.18\.0-\*\.el8 has a build below 0"):
         replace(good, **wrong)
 
 

@@ -13,7 +13,7 @@ from kexeckit.kernel.behaviour.zones import zone_behaviour_of
 from kexeckit.kernel.boot.affinities import affinities_at_boot
 from kexeckit.kernel.boot.direct_map import DirectMap, direct_map_pages
 from kexeckit.kernel.boot.memblock import Memblock, Region
-from kexeckit.kernel.boot.memory import memory_at_boot
+from kexeckit.kernel.boot.memory import limited, memory_at_boot
 from kexeckit.kernel.reservation.predict import predict_reservation
 from kexeckit.kernel.zones.from_machine import ZoneQuestion, zone_question
 from kexeckit.kernel.zones.limits import ArchFacts, zone_limits
@@ -107,7 +107,18 @@ def test_a_limit_of_firmware_shows_in_the_zones(zones: tuple[tuple[str, int, int
     assert assumed is (zones[0][0] != "DMA")
 
 
-@pytest.mark.parametrize(("arch", "known"), [("x86_64", False), ("arm64", False), ("riscv64", False), ("s390x", True)])
+@pytest.mark.parametrize(
+    ("arch", "known"),
+    [
+        ("x86_64", False),
+        ("i386", False),
+        ("arm64", False),
+        ("riscv64", False),
+        ("loongarch64", False),
+        ("s390x", True),
+        ("ppc64", True),
+    ],
+)
 def test_mirrored_memory_is_efis(arch: str, *, known: bool) -> None:
     """Where a machine may have been booted by EFI, a listing does not tell; elsewhere there is none."""
     question = zone_question(stated(read_text(LISTING, "iomem"), arch=arch, release="6.1"))
@@ -233,6 +244,23 @@ def test_how_far_levels_reach() -> None:
     assert direct_map_pages(large, five, None)
     assert direct_map_pages(large, plain, None) == EMPTY
     assert direct_map_pages(whole((1 << 52) + GIB), five, None) == EMPTY
+
+
+@pytest.mark.parametrize(("arch", "size"), [("arm64", 2), ("riscv64", 1)])
+def test_unmapped_memory_of_arm64(arch: str, size: int) -> None:
+    """It is a resource of its own beside System RAM, called reserved; elsewhere that is no memory."""
+    listing = f"40000000-7fffffff : System RAM\n{2 * GIB:08x}-{3 * GIB - 1:08x} : reserved\n"
+    machine = stated(read_text(listing, "iomem"), arch=arch, release="6.1")
+    assert memory_with(machine, "").size == size * GIB
+
+
+@pytest.mark.parametrize(
+    ("words", "size"), [("", 3), ("mem=1G", 1), ("mem=1G mem=2G", 2), ("mem=1G mem=0", 3), ("mem", 3)]
+)
+def test_the_last_limit_counts(words: str, size: int) -> None:
+    """And none at all where its size is 0 or where there is no size."""
+    memory = RangeSet([MemRange(GIB, 2 * GIB), MemRange(4 * GIB, 6 * GIB)])
+    assert limited(memory, words, PAGE_SIZE).size == size * GIB
 
 
 def memory_with(machine: Machine, cmdline: str) -> RangeSet:

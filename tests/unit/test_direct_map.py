@@ -3,6 +3,8 @@
 The numbers are those that guests of 5.10 to 7.2 showed with memblock=debug.
 """
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +14,7 @@ from kexeckit.kernel.boot.memblock import Memblock, Region
 from kexeckit.kernel.reservation.predict import predict_reservation
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import EMPTY, RangeSet
-from kexeckit.memory.units import PAGE_SIZE
+from kexeckit.memory.units import PAGE_SIZE, TIB
 from readings import facts_of_log
 
 FIVE = DirectMap(gigabyte=True, five_levels=True, buffer=16)
@@ -132,3 +134,25 @@ def test_a_table_for_each_512_gib_between_the_first_and_the_last() -> None:
         return direct_map_pages(memblock((0, GIB), (GIB, end)), none, None).size // PAGE_SIZE
 
     assert [tables(n * GIB) for n in (512, 513, 1024, 1025, 1536, 1537)] == [0, 0, 0, 1, 1, 2]
+
+
+def test_a_table_for_each_256_tib_with_five_levels() -> None:
+    """Beside two of 512 GiB for each TiB. That of the lowest and that of the highest part come before any memory."""
+    five = DirectMap(gigabyte=True, five_levels=True, buffer=0)
+    pages = [direct_map_pages(memblock((0, n * TIB)), five, None).size // PAGE_SIZE for n in (510, 511, 512, 513)]
+    assert [b - a for a, b in pairwise(pages)] == [2, 2, 3]
+
+
+def test_tables_come_from_several_free_ranges() -> None:
+    """The highest first, none from below what is mapped; what finds no page takes none."""
+    bare = DirectMap(gigabyte=False, five_levels=False, buffer=0)
+    # The highest GiB gets its table before anything is mapped; each of the three below it takes a page.
+    free = ((4 * GIB - 12 * PAGE_SIZE, 4 * GIB - 11 * PAGE_SIZE), (4 * GIB - 3 * PAGE_SIZE, 4 * GIB - 2 * PAGE_SIZE))
+    holes = RangeSet(MemRange(s, e) for s, e in free)
+    rest = RangeSet([MemRange(MIB, 4 * GIB)]) - holes
+    memory = memblock((MIB, 4 * GIB), reserved=tuple((r.start, r.end) for r in rest))
+    assert direct_map_pages(memory, bare, None) == holes
+    more = memblock((MIB, 4 * GIB), reserved=((MIB, free[0][0]), (free[0][1], 4 * GIB)))
+    assert direct_map_pages(more, bare, None) == RangeSet([MemRange(*free[0])])
+    tight = memblock((MIB, 4 * GIB), reserved=((MIB, 4 * GIB - 2 * PAGE_SIZE),))
+    assert list(direct_map_pages(tight, bare, None)) == [MemRange(4 * GIB - 2 * PAGE_SIZE, 4 * GIB)]

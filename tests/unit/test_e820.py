@@ -137,7 +137,9 @@ def test_an_end_fits_64_bits(end: int, parts: int) -> None:
 
 def test_the_bios_area_is_384_kib() -> None:
     """From 640 KiB to 1 MiB, besides the first page."""
-    assert ram(bios_trimmed(make_table([(0, 2 * MIB, 1)]))) == [MemRange(4096, 640 << 10), MemRange(MIB, 2 * MIB)]
+    table = bios_trimmed(make_table([(0, 2 * MIB, 1)]))
+    assert table == make_table([(0, 4096, 2), (4096, 640 << 10, 1), (MIB, 2 * MIB, 1)])
+    assert ram(table) == [MemRange(4096, 640 << 10), MemRange(MIB, 2 * MIB)]
 
 
 @pytest.mark.parametrize("number", [12, 128])

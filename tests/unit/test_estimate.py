@@ -226,6 +226,12 @@ def test_defaults_of_distributions() -> None:
     assert len(defaults_for("ppc64", 8 * GIB)) == 1
 
 
+@pytest.mark.parametrize("arch", sorted({table.arch for table in DEFAULT_TABLES}))
+def test_a_machine_that_is_smaller_than_all_ranges_of_a_default(arch: str) -> None:
+    """Nothing is reserved on it: the first range begins above its RAM."""
+    assert {size for _, size in defaults_for(arch, 128 * MIB)} == {0}
+
+
 def test_ranges_of_a_default_are_half_open() -> None:
     """START <= RAM < END, the first one that holds; nothing below the first."""
     for table in DEFAULT_TABLES:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from kexeckit.kernel.behaviour.floors import (
     RESERVATION,
     SUBJECTS,
     ZONES,
+    Floor,
     below_floor,
     floor_of,
     release_text,
@@ -64,6 +66,13 @@ def test_other_architectures_are_not_answered_with_those_that_are_known(subject:
     why = below_floor(subject, "riscv64", parse_kernel_version("7.2"))
     assert why
     assert why.endswith("modelled for arm64 and x86_64 only, not for riscv64")
+
+
+@pytest.mark.parametrize("since", [(3, 8), (3, 8, -1), (3, 8, 1)])
+def test_a_floor_is_a_release(since: Any) -> None:
+    """Of mainline, so its third number is 0."""
+    with pytest.raises(ValueError, match="the floor of zones is no release of mainline"):
+        Floor(ZONES, ("x86_64",), since, "why", "source")
 
 
 def test_what_says_so_itself_has_no_floor() -> None:

@@ -93,6 +93,15 @@ def test_an_absent_iomem_is_derived_and_said(tmp_path: Path) -> None:
         plan_facts(read_machine(live, handover=True))
 
 
+def test_files_that_are_absent_are_named(tmp_path: Path) -> None:
+    """Where they would be in the root; a log is not asked for files."""
+    facts = collected(tmp_path, memmap=None, boot_params=None, kcore=None, files={"/sys/kernel/vmcoreinfo": None})
+    for name in ("/sys/kernel/boot_params/data", "/sys/firmware/memmap"):
+        assert any(w.startswith(f"{tmp_path}{name} is absent: ") for w in facts.warnings), name
+    for name in ("/sys/kernel/vmcoreinfo",):
+        assert any(w.startswith(f"{tmp_path}{name} is absent: ") for w in facts.dump_warnings), name
+
+
 def test_without_a_firmware_map_boot_params_has_one(tmp_path: Path) -> None:
     """And a warning says so."""
     facts = collected(tmp_path, memmap=None, boot_params=build_boot_params(SYS_MAP))

@@ -52,6 +52,13 @@ def test_a_range_that_is_too_small() -> None:
     assert find_hole([small], BufferNeed("x", 1, 1, 0), [], whole_range=True).passed_over[0].why.startswith("smaller")
 
 
+@pytest.mark.parametrize(("end", "start"), [(10 * PAGE, 8 * PAGE), (9 * PAGE + 1, 8 * PAGE), (9 * PAGE, None)])
+def test_before_6_8_the_last_byte_of_a_range_is_wasted(end: int, start: int | None) -> None:
+    """And with it the page that it lies in; a byte more is enough to have the page before it."""
+    found = find_hole([MemRange(8 * PAGE, end)], BufferNeed("x", 1, 1, PAGE), [], whole_range=False)
+    assert found.start == start
+
+
 @pytest.mark.parametrize("top_down", [True, False])
 def test_a_range_that_is_just_large_enough(*, top_down: bool) -> None:
     """Is taken whole, also where it begins at the lowest start that is allowed."""

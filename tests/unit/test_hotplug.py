@@ -8,6 +8,7 @@ import pytest
 from fakes import INITRD, FakeMachine, build_bzimage
 from kexeckit.errors import PlanError, SystemCallError, UsageError
 from kexeckit.kernel.behaviour.loading import behaviour_of
+from kexeckit.kernel.load.crash_ranges import elfcorehdr_size
 from kexeckit.kernel.load.kimage_check import ImageLimits
 from kexeckit.kernel.page_tables.from_machine import image_limits, mapping_question
 from kexeckit.machine.version import parse_kernel_version
@@ -116,6 +117,23 @@ def test_capture_kernel_is_reloaded_where_the_kernel_does_nothing(facts: Machine
     for why, effect in cases.items():
         assert (effect.verdict, effect.by) == (Verdict.RELOAD, "reload")
         assert why in effect.reasons[-1]
+
+
+@pytest.mark.parametrize(
+    ("event", "more"), [(DIMM, 1), (GONE, 0), (HotplugEvent("remove", MemRange(0x110000000, 0x118000000)), 1)]
+)
+def test_how_many_headers_are_needed_after_an_event(facts: MachineFacts, event: HotplugEvent, more: int) -> None:
+    """One more for new memory, and for memory that falls in two; the kernel has room for these and not for one more."""
+    own = planned(facts, Syscall.FILE, panic=True)
+    assert own.elfcorehdr
+    ranges = sum(not load.executable for load in own.elfcorehdr.loads) + more
+    [header] = [s for s in own.segments if s.name == "elfcorehdr"]
+    most = next(n for n in range(30000) if elfcorehdr_size(n + 1, ranges) > header.memsz)
+    verdicts = []
+    for cpus in (most, most + 1):
+        many = replace(facts, loader=replace(facts.loader, possible_cpus=cpus))
+        verdicts.append(effect_of(event, own, many, NEW).verdict)
+    assert verdicts == [Verdict.UPDATE, Verdict.RELOAD]
 
 
 def test_next_kernel_stays_valid_when_memory_is_added(facts: MachineFacts) -> None:

@@ -68,7 +68,9 @@ def test_good_image_is_accepted() -> None:
     [
         ([GOOD] * 17, 0, LIMITS, errno.EINVAL, "at most 16"),
         ([GOOD], 0xBE000000, LIMITS, errno.EADDRNOTAVAIL, "entry 0xbe000000 is outside"),
-        ([GOOD], 0xAE000000, ImageLimits(), errno.EADDRNOTAVAIL, "there is none"),
+        ([GOOD], 0xAE000000, ImageLimits(), errno.EADDRNOTAVAIL, "entry 0xae000000 is outside"),
+        ([GOOD], 1, ImageLimits(), errno.EADDRNOTAVAIL, "entry 0x1 is outside the crash region (there is none)"),
+        ([GOOD], 0, ImageLimits(), errno.EADDRNOTAVAIL, "kernel [0xae000000, 0xae002000) is outside the main crash"),
         ([replace(GOOD, mem=2**64 - 4096)], 0xAE000000, LIMITS, errno.EADDRNOTAVAIL, "wraps"),
         ([replace(GOOD, mem=0xAE000010)], 0xAE000000, LIMITS, errno.EADDRNOTAVAIL, "whole pages"),
         ([replace(GOOD, memsz=0x1801)], 0xAE000000, LIMITS, errno.EADDRNOTAVAIL, "whole pages"),

@@ -10,14 +10,17 @@ from typing import Any
 import pytest
 
 from kexeckit.errors import InputError
+from kexeckit.formats.bootlog.efi import EfiMapEntry
 from kexeckit.formats.bootlog.memory import TableEntry
 from kexeckit.formats.bootlog.zones import PrintedZone
 from kexeckit.formats.kind_of_text import looks_like_document
 from kexeckit.machine.document import SCHEMA, from_document, parse_document, to_document
 from kexeckit.machine.fact import Fact, How, Problem
+from kexeckit.machine.shape import Shape, shape_of
 from kexeckit.machine.value import CpuFacts, KernelFacts, Machine, MemoryFacts, ObservedFacts
 from kexeckit.memory.kind import RAM, MemoryKind, kind_from_e820
 from kexeckit.memory.range import MemRange
+from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.resource import Resource, ResourceTree
 from machines import read_text
 
@@ -234,3 +237,51 @@ def test_a_pointer_that_is_left_out_is_none() -> None:
     assert found.handover
     assert found.handover.efi
     assert set(asdict(found.handover.efi.value).values()) == {0}
+
+
+@pytest.mark.parametrize(
+    ("hint", "shape"),
+    [
+        (bool, Shape("bool")),
+        (int, Shape("int")),
+        (str, Shape("str")),
+        (bytes, Shape("bytes")),
+        (RangeSet, Shape("ranges")),
+        (MemoryKind, Shape("memory kind")),
+        (int | None, Shape("optional", (int,))),
+        (tuple[int, ...], Shape("list", (int,))),
+        (tuple[int, str], Shape("row", (int, str))),
+        (frozenset[str], Shape("set", (str,))),
+        (How, Shape("enum", cls=How)),
+    ],
+)
+def test_the_json_of_a_type(hint: object, shape: Shape) -> None:
+    """One shape for each kind of hint; `Shape` has nothing inside by default."""
+    assert shape_of(hint) == shape
+    assert Shape("int") == Shape("int", (), None, (), spans=False)
+
+
+@pytest.mark.parametrize("hint", [float, list[int], dict[str, int], int | str, int | str | None, None])
+def test_a_type_without_json(hint: object) -> None:
+    """A field of it would be a decision that nobody has made."""
+    with pytest.raises(TypeError, match="no JSON is defined"):
+        shape_of(hint)
+
+
+def test_the_json_of_a_range() -> None:
+    """The last byte in place of the end; required are those without a default."""
+    shape = shape_of(MemRange)
+    assert (shape.kind, shape.cls, shape.spans) == ("record", MemRange, True)
+    assert [(m.name, m.key, m.hint, m.required, m.nameless) for m in shape.members] == [
+        ("start", "start", int, True, False),
+        ("end", "last", int, True, False),
+    ]
+    fact = shape_of(Fact[int])
+    assert [(m.key, m.required) for m in fact.members] == [
+        ("value", True),
+        ("source", True),
+        ("line", False),
+        ("how", False),
+    ]
+    assert (fact.members[0].hint, fact.spans) == (int, False)
+    assert [m.name for m in shape_of(EfiMapEntry).members if m.nameless] == ["type"]

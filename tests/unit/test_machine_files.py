@@ -12,7 +12,7 @@ import pytest
 from fakes import FakeMachine, build_boot_params, build_kcore
 from kexeckit.formats.efi_memory_map import EFI_MEMORY_MORE_RELIABLE
 from kexeckit.formats.sysfs_crash import EfiDescriptor, format_efi_map
-from kexeckit.machine.fact import How
+from kexeckit.machine.fact import Fact, How
 from kexeckit.machine.value import Machine
 from kexeckit.system.machine import read_machine
 from kexeckit.system.sysroot import open_sysroot
@@ -104,6 +104,7 @@ def test_pointers_of_efi(tmp_path: Path) -> None:
     """Those of sysfs; a machine without EFI's folder has none, and one without the file of a pointer has 0 for it."""
     files: dict[str, bytes | None] = {
         "/sys/firmware/efi/fw_vendor": b"0x7f001000\n",
+        "/sys/firmware/efi/runtime": b"0x7f002000\n",
         "/sys/firmware/efi/systab": b"ACPI=0x7f7fe000\n",
     }
     for params in (build_boot_params(), None):
@@ -111,7 +112,7 @@ def test_pointers_of_efi(tmp_path: Path) -> None:
         assert found
         assert found.efi
         pointers = found.efi.value
-        assert (pointers.fw_vendor, pointers.runtime, pointers.config_table) == (0x7F001000, 0, 0)
+        assert (pointers.fw_vendor, pointers.runtime, pointers.config_table) == (0x7F001000, 0x7F002000, 0)
         assert (pointers.smbios, pointers.acpi) == (0, 0x7F7FE000)
     bare = machine(tmp_path / "bare", {"/sys/kernel/boot_params/data": None}).handover
     assert bare
@@ -131,6 +132,30 @@ def test_names_in_a_listing_tell_the_architecture(text: str, arch: str) -> None:
     """x86's own devices and ROMs; arm64 alone lists what is reserved inside of RAM."""
     found = read_text(text, "iomem").kernel.arch
     assert (found.value if found else "") == arch
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Reserved",
+        "ACPI Tables",
+        "ACPI Non-volatile Storage",
+        "Local APIC",
+        "IOAPIC 0",
+        "HPET 0",
+        "System ROM",
+        "Video ROM",
+        "PCI Bus 0000:00",
+    ],
+)
+def test_each_name_of_x86_tells_it(name: str) -> None:
+    """On its own; arm64 has a PCI bus as well, and what is reserved inside of RAM tells it."""
+    ram = "40000000-7fffffff : System RAM\n"
+    device = f"fee00000-fee00fff : {name}\n"
+    found = read_text(ram + device, "iomem").kernel.arch
+    assert found == Fact("x86_64", "iomem", how=How.DERIVED)
+    both = read_text(f"{ram}  41000000-41ffffff : reserved\n{device}", "iomem").arch
+    assert both == ("arm64" if name == "PCI Bus 0000:00" else "x86_64")
 
 
 def test_a_log_tells_of_mirrored_memory_if_it_begins_at_the_beginning() -> None:

@@ -1,10 +1,24 @@
 """Several sources of one machine: which of them counts, and what is put together from two."""
 
+from typing import Any
+
+import pytest
+
 from kexeckit.formats.bootlog.memory import TableEntry
 from kexeckit.machine.fact import Fact, Problem
 from kexeckit.machine.merge import merge, stated
 from kexeckit.machine.taken import Taken, Taker
-from kexeckit.machine.value import CpuFacts, EfiFacts, KernelFacts, Machine, MemoryFacts
+from kexeckit.machine.value import (
+    BootFacts,
+    CpuFacts,
+    EfiFacts,
+    HandoverFacts,
+    KernelFacts,
+    Machine,
+    MemoryFacts,
+    NodeFacts,
+    ObservedFacts,
+)
 from kexeckit.memory.kind import RAM, MemoryKind, kind_from_e820
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import EMPTY, RangeSet
@@ -117,6 +131,48 @@ def test_no_mirrored_memory_is_only_known_where_nobody_doubts_it() -> None:
     assert mirror(merge(none, some)) == mirror(merge(some, none)) == (None, False)
     assert mirror(merge(silent, silent)) == (None, None)
     assert mirror(merge(with_mirror(EMPTY, True, "a"), with_mirror(None, True, "b"))) == (EMPTY, True)
+
+
+@pytest.mark.parametrize(
+    ("group", "facts", "both", "one"),
+    [
+        ("kernel", KernelFacts, "page_size", "reach"),
+        ("boot", BootFacts, "last_pfn", "initrd_size"),
+        ("memory", MemoryFacts, "counted", "managed"),
+        ("nodes", NodeFacts, "memoryless", "distances"),
+        ("efi", EfiFacts, "tables", "map_at"),
+        ("cpus", CpuFacts, "possible", "present"),
+        ("observed", ObservedFacts, "crash_size", "movable"),
+    ],
+)
+def test_groups_of_facts(group: str, facts: Any, both: str, one: str) -> None:
+    """Each of them is put together: what both sources show is the first one's."""
+    first = Machine("a", "root", **{group: facts(**{both: Fact(1, "a")})})
+    second = Machine("b", "root", **{group: facts(**{both: Fact(2, "b"), one: Fact(2, "b")})})
+    expected = facts(**{both: Fact(1, "a"), one: Fact(2, "b")})
+    assert getattr(merge(first, second), group) == expected
+    assert getattr(merge(Machine("c", "root"), first, second), group) == expected
+
+
+def test_facts_that_are_no_group() -> None:
+    """What is taken, and what only loading needs, of the first source that has it."""
+    held: tuple[Taken, ...] = (Taken(MemRange(0, 9), Taker.INITRD, "initrd"),)
+    taken = Fact(held, "b")
+    silent = Machine("a", "root")
+    first, second = (Machine(n, "root", taken=taken, handover=HandoverFacts(cma=Fact(True, n))) for n in ("b", "c"))
+    found = merge(silent, first, second)
+    assert (found.taken, found.handover) == (taken, first.handover)
+    assert (merge(silent).taken, merge(silent).handover) == (None, None)
+
+
+def test_parts_that_no_single_source_has() -> None:
+    """All three count; of sources that see no mirrored memory the first is named."""
+    far = RangeSet((MemRange(8 * GIB, 9 * GIB),))
+    found = merge(with_mirror(far, None, "a"), with_mirror(HIGH, None, "b"), with_mirror(LOW, None, "c")).efi
+    assert found.mirrored == Fact(LOW | HIGH | far, "a")
+    assert found.mirror_whole == Fact(value=False, source="a")
+    none = merge(with_mirror(None, True, "a"), with_mirror(None, True, "b")).efi
+    assert none.mirror_whole == Fact(value=True, source="a")
 
 
 def test_what_a_user_states_leaves_the_rest() -> None:

@@ -1,5 +1,7 @@
 """memblock: borders of regions, the order of the search, alignment."""
 
+from dataclasses import replace
+
 import pytest
 
 from kexeckit.kernel.boot.memblock import Memblock, Region, marked, regions_of
@@ -59,6 +61,7 @@ def test_mirror_first_then_anything() -> None:
     memory = Memblock((Region(low.range, mirror=True), high), prefer_mirror=True)
     assert memory.find(20 * MIB, MIB, EVERYWHERE) == 30 * MIB
     assert memory.find(50 * MIB, MIB, EVERYWHERE) == 50 * MIB
+    assert replace(memory, prefer_mirror=False).find(20 * MIB, MIB, EVERYWHERE) == 80 * MIB
 
 
 def test_hotpluggable_and_unmapped_memory_is_left_out() -> None:

@@ -220,6 +220,21 @@ def test_cost_says_what_lies_outside_ram() -> None:
     assert any("ACPI Tables at" in r and "outside RAM" in r for r in cost.reasons)
 
 
+def test_cost_says_nothing_of_what_lies_in_ram() -> None:
+    """A segment in RAM; one that reaches out of it does not lie in it."""
+    tree = ResourceTree((Resource(MemRange(MIB, GIB), "System RAM"),))
+    for start, outside in ((2 * MIB, False), (GIB - 1, True)):
+        calls = kernel_calls(tree, OLD, [MemRange(start, start + 4096)])
+        cost = cost_with_kernel(calls, kernel_rule(OLD, gbpages=True), FOUR_LEVELS)
+        assert any("lies outside RAM" in r for r in cost.reasons) is outside
+
+
+def test_a_description_without_tables() -> None:
+    """No page of any level; pages are of 4 KiB."""
+    assert (TablePages().total, TablePages().size) == (0, 0)
+    assert TablePages(1, 2, 3, 4, 5) == TablePages(pgd=1, p4d=2, pud=3, pmd=4, pte=5, page_size=4096)
+
+
 def test_cost_with_a_given_leaf_explains_its_levels() -> None:
     """One sentence per level that has pages."""
     cost = cost_with_leaf(one(0, 3 * GIB), "4K", FOUR_LEVELS)

@@ -118,3 +118,30 @@ def test_without_memory_there_is_nothing(kind: str, words: str) -> None:
     if kind == "live":
         with pytest.raises(UnavailableError, match=words):
             resources_of(machine(MemoryFacts(firmware=TABLE), kind=kind))
+
+
+def tree_with(*spans: tuple[int, int]) -> ResourceTree:
+    """Return the resources of a log that announces regions of (start, size)."""
+    regions = tuple(LoggedRegion(start, size, "main", exact=True, line=7) for start, size in spans)
+    return resources_of(machine(MemoryFacts(ranges=RANGES), regions=Fact(regions, "log")))[0]
+
+
+def test_where_regions_stand_among_resources() -> None:
+    """Inside of the RAM that has all of it, by address; else beside it; one without a byte is none."""
+    tree = tree_with((100 * MIB, MIB), (2 * MIB, MIB), (4 * MIB, 0), (256 * MIB, MIB), (127 * MIB, 2 * MIB))
+    ram, *others = tree.roots
+    assert [(r.range.start // MIB, r.name) for r in ram.children] == [(2, "Crash kernel"), (100, "Crash kernel")]
+    assert [(r.range.start // MIB, r.name) for r in others] == [(127, "Crash kernel"), (256, "Crash kernel")]
+
+
+@pytest.mark.parametrize(("start", "size"), [((1 << 64) - MIB, 2 * MIB), ((1 << 64) - MIB, MIB)])
+def test_a_region_ends_where_addresses_end(start: int, size: int) -> None:
+    """Whatever a log says."""
+    assert tree_with((start, size)).roots[-1].range == MemRange((1 << 64) - MIB, 1 << 64)
+
+
+def test_a_line_that_is_rounded_is_said_for_all_regions() -> None:
+    """One of two is enough."""
+    two = tuple(LoggedRegion(n * MIB, MIB, "main", exact=n == 2, line=n) for n in (2, 4))
+    _, assumed = resources_of(machine(MemoryFacts(ranges=RANGES), regions=Fact(two, "log")))
+    assert any("whole MiB" in text for text in assumed)

@@ -68,6 +68,14 @@ def test_what_cannot_be_read_says_what_is_accepted(word: str, message: str) -> N
     assert caught.value.remedy == REMEDY
 
 
+def test_numbers_that_a_field_takes() -> None:
+    """None only where the field can be without a number."""
+    sizes = "such as 16777216, 0x1000000 or 16M"
+    assert accepted("usage") == f"a number, {sizes}"
+    assert accepted("low_limit") == f"a number, {sizes}, or none"
+    assert accepted("cma_align") == f"a power of two, {sizes}"
+
+
 def test_a_file_has_fields_with_or_without_tables() -> None:
     """Words behind --set win, and the last one of a field."""
     text = 'gb_leaves = true\npage = "16K"\n[reservation]\nsuffixes = ["high"]\nlow_limit = "none"\nusage = 7\n'

@@ -33,8 +33,15 @@ def test_other_text(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("wanted", "enough"),
-    [((6, 1), True), ((6, 1, 4), True), ((6, 1, 5), False), ((6, 2), False), ((5, 99, 9), True), ((7, 0), False)],
+    [
+        ((6, 1, 0), True),
+        ((6, 1, 4), True),
+        ((6, 1, 5), False),
+        ((6, 2, 0), False),
+        ((5, 99, 9), True),
+        ((7, 0, 0), False),
+    ],
 )
-def test_at_least(wanted: tuple[int, ...], *, enough: bool) -> None:
+def test_at_least(wanted: tuple[int, int, int], *, enough: bool) -> None:
     """Numbers count from the first to the third."""
     assert parse_kernel_version("6.1.4").at_least(*wanted) is enough

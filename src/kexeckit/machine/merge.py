@@ -7,16 +7,19 @@ entries of unknown type have their numbers in the boot log only (/sys/firmware/m
 and mirrored memory, of which one source may show a part and another the whole.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kexeckit.formats.bootlog.entries import TableEntry
 from kexeckit.formats.firmware_memmap import is_unknown
 from kexeckit.machine.fact import Fact, How
 from kexeckit.machine.value import EfiFacts, Machine
 
-G = TypeVar("G")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+G = TypeVar("G", bound="DataclassInstance")
 _GROUPS = ("kernel", "boot", "memory", "nodes", "efi", "cpus", "observed")
 
 
@@ -28,7 +31,7 @@ def merge(first: Machine, *others: Machine) -> Machine:
         others: In falling order of precedence.
     """
     parts = (first, *others)
-    groups: dict[str, Any] = {name: _first_shown([getattr(p, name) for p in parts]) for name in _GROUPS}
+    groups: dict[str, Any] = {name: _first_shown(*(getattr(p, name) for p in parts)) for name in _GROUPS}
     groups["memory"] = replace(groups["memory"], firmware=_numbered([p.memory.firmware for p in parts]))
     groups["efi"] = _mirrored(groups["efi"], [p.efi for p in parts])
     return replace(
@@ -71,12 +74,15 @@ def with_efi_map(machine: Machine, data: bytes, source: str) -> Machine:
     return replace(machine, efi=replace(machine.efi, mirrored=Fact(found, source, how=How.STATED), mirror_whole=whole))
 
 
-def _first_shown(groups: list[G]) -> G:
-    if len(groups) == 1:
-        return groups[0]
-    names = [f.name for f in fields(groups[0])]  # type: ignore[arg-type]
-    shown = {name: next((v for g in groups if (v := getattr(g, name)) is not None), None) for name in names}
-    return type(groups[0])(**shown)
+def _first_shown(first: G, *others: G) -> G:
+    shown = dict(_shown(first))
+    for group in others:
+        shown = dict(_shown(group)) | shown
+    return replace(first, **shown)
+
+
+def _shown(group: "DataclassInstance") -> Iterator[tuple[str, Any]]:
+    return ((f.name, value) for f in fields(group) if (value := getattr(group, f.name)) is not None)
 
 
 def _numbered(maps: Iterable[Fact[tuple[TableEntry, ...]] | None]) -> Fact[tuple[TableEntry, ...]] | None:

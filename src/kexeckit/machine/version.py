@@ -28,7 +28,7 @@ class KernelVersion:
     patch: int
     release: str
 
-    def at_least(self, major: int, minor: int, patch: int = 0) -> bool:
+    def at_least(self, major: int, minor: int, patch: int) -> bool:
         """Say whether this release is the given one or newer."""
         return (self.major, self.minor, self.patch) >= (major, minor, patch)
 

@@ -158,8 +158,8 @@ def _efi_map(facts: MachineFacts) -> bytes:
 
 
 def _descriptor_size(facts: MachineFacts) -> int:
-    running = facts.boot_params.efi.memdesc_size if facts.boot_params else 0
-    return max(running, _EFI_DESCRIPTOR_MINIMUM)
+    running = [facts.boot_params.efi.memdesc_size] if facts.boot_params else []
+    return max([_EFI_DESCRIPTOR_MINIMUM, *running])
 
 
 def _efi_info(facts: MachineFacts, map_address: int) -> EfiInfo:

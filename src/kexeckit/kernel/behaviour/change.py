@@ -17,6 +17,15 @@ Numbers = tuple[int, int, int]
 CHECKED = ("booted", "read")
 
 
+def is_mainline(numbers: Numbers) -> bool:
+    """Say whether numbers are a release of mainline: their patch level is 0, but for 2.6.x."""
+    return _is_release(numbers) and (numbers[2] == 0 or numbers[:2] == (2, 6))
+
+
+def _is_release(numbers: Numbers) -> bool:
+    return len(numbers) == 3 and min(numbers) >= 0
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What one mainline release did otherwise than the one before it.
@@ -45,6 +54,10 @@ class Change:
     reverted: tuple[Numbers, ...] = ()
 
     def __post_init__(self) -> None:
+        if not all(map(is_mainline, (self.since, *([self.until] if self.until else [])))):
+            raise ValueError(f"a change of {self.since} begins or ends with what is no release of mainline")
+        if not all(_is_release(stable) and stable[2] for stable in (*self.backports, *self.reverted)):
+            raise ValueError(f"a change of {self.since} has a backport or a revert in what is no stable release")
         if not self.fields or not self.source or self.checked not in CHECKED:
             raise ValueError(f"a change of {self.since} lacks fields, source or a word for how it was checked")
         if self.until is not None and self.until <= self.since:
@@ -70,8 +83,11 @@ class VendorChange:
         arches: Architectures concerned.
         fields: Field to value.
         source: Kernel file and function.
-        read_in: Builds in which it was read, the last one without it among them.
+        read_in: Builds in which it was read, ascending, the last one without it among them.
         checked: ``read`` (in the source) or ``logs`` (of real machines, too).
+
+    Raises:
+        ValueError: A build below 0.
     """
 
     version: str
@@ -82,3 +98,7 @@ class VendorChange:
     source: str
     read_in: tuple[int, ...]
     checked: str = "read"
+
+    def __post_init__(self) -> None:
+        if min((self.build, *self.read_in)) < 0:
+            raise ValueError(f"a change of {self.version}*{self.mark} has a build below 0")

@@ -18,7 +18,5 @@ def field_types(record: "type[DataclassInstance]") -> dict[str, Any]:
 
 def own_fields(record: "type[DataclassInstance]", stated: Mapping[str, object]) -> dict[str, object]:
     """Return those of the stated fields that this record has."""
-    if not stated:
-        return {}
     known = field_types(record)
     return {name: value for name, value in stated.items() if name in known}

@@ -7,7 +7,7 @@ although one record holds both.
 from collections.abc import Iterator
 
 from kexeckit.frozen import dataclass
-from kexeckit.kernel.behaviour.change import Numbers
+from kexeckit.kernel.behaviour.change import Numbers, is_mainline
 from kexeckit.machine.version import KernelVersion
 
 RESERVATION = "crashkernel="
@@ -27,6 +27,9 @@ class Floor:
         since: First release that is modelled.
         why: What is otherwise, or not known, before.
         source: Kernel file and function.
+
+    Raises:
+        ValueError: `since` is no release of mainline.
     """
 
     subject: str
@@ -34,6 +37,10 @@ class Floor:
     since: Numbers
     why: str
     source: str
+
+    def __post_init__(self) -> None:
+        if not is_mainline(self.since):
+            raise ValueError(f"the floor of {self.subject} is no release of mainline: {self.since}")
 
 
 _X86 = ("x86_64", "i386")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import groupby, pairwise
 
 from kexeckit.formats.bootlog.memory import NodeRange
 from kexeckit.formats.srat import MemoryAffinity
@@ -49,18 +50,13 @@ def _agrees(layout: NodeLayout, printed: Sequence[NodeRange]) -> bool:
 def _stretches(printed: Sequence[NodeRange], firmware: Iterable[MemoryAffinity]) -> list[MemoryAffinity]:
     # Printed ranges of one node that touch in the list are one stretch of addresses of this node.
     marks = RangeSet(a.range for a in firmware if a.hotplug)
-    stretches: list[tuple[int, MemRange]] = []
-    for p in sorted(printed, key=lambda p: p.range):
-        if stretches and stretches[-1][0] == p.node:
-            stretches[-1] = (p.node, MemRange(stretches[-1][1].start, p.range.end))
-        else:
-            stretches.append((p.node, p.range))
-    # A lower memory limit cuts ranges off, so each stretch reaches to the next one.
-    out: list[MemoryAffinity] = []
-    for at, (node, span) in enumerate(stretches):
-        end = stretches[at + 1][1].start if at + 1 < len(stretches) else 1 << 64
-        start = 0 if at == 0 else span.start
-        reach = clip(start, end)
-        # A damaged log may print a range twice.
-        out += [MemoryAffinity(node, reach, hotplug=span in marks)] if reach else []
-    return out
+    ordered = sorted(printed, key=lambda p: p.range)
+    runs = [(node, [p.range for p in own]) for node, own in groupby(ordered, key=lambda p: p.node)]
+    # A lower memory limit cuts ranges off, so each stretch reaches to the next one. A damaged log may print one twice.
+    ends = [*(own[0].start for _, own in runs[1:]), 1 << 64]
+    reaches = [clip(start, end) for start, end in pairwise([0, *ends])]
+    return [
+        MemoryAffinity(node, reach, hotplug=MemRange(own[0].start, own[-1].end) in marks)
+        for (node, own), reach in zip(runs, reaches, strict=True)
+        if reach
+    ]

@@ -14,8 +14,8 @@ Source: arch/x86/mm/init.c, memory_map_top_down(), init_range_memory_mapping(), 
 adjust_range_page_size_mask(), alloc_low_pages(); arch/x86/mm/init_64.c, __kernel_physical_mapping_init().
 """
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import field
 from itertools import pairwise
 
@@ -67,19 +67,18 @@ class _Mapping:
     memory: Memblock
     how: DirectMap
     buffer_at: int | None
-    left: int = 0
+    left: int = field(init=False)
+    ram: RangeSet = field(init=False)
+    free: list[tuple[int, int]] = field(init=False)
     tables: set[tuple[int, int]] = field(default_factory=set)
-    spans: list[MemRange] = field(default_factory=list)
-    starts: list[int] = field(default_factory=list)
-    free: list[tuple[int, int]] = field(default_factory=list)
     taken: list[MemRange] = field(default_factory=list)
     mapped: tuple[int, int] = (0, 0)
 
     def run(self) -> RangeSet:
         self.left = self.how.buffer
-        self.spans = list(RangeSet(r.range for r in self.memory.regions))
-        self.starts = [s.start for s in self.spans]
-        self.free = sorted(_whole_pages(f.range for f in self.memory.free()))
+        self.ram = RangeSet(r.range for r in self.memory.regions)
+        whole = RangeSet(f.range for f in self.memory.free()).aligned_inwards(PAGE_SIZE)
+        self.free = [(r.start, r.end) for r in whole]
         self._map(MemRange(0, _ISA_END), from_buffer=True)
         self.left -= self.how.trampoline
         end = self.memory.end
@@ -96,7 +95,7 @@ class _Mapping:
     def _downwards(self, last: int) -> None:
         step, size = _PMD, 0
         while last > _ISA_END:
-            start = max(align_down(last - 1, step), _ISA_END) if last > step else _ISA_END
+            start = max(align_down(last - 1, step), _ISA_END)
             size += self._range(start, last)
             last = start
             self.mapped = (last, self.mapped[1])
@@ -106,13 +105,10 @@ class _Mapping:
     def _range(self, start: int, end: int) -> int:
         # RAM of one step; returns its size.
         size = 0
-        first = max(bisect_right(self.starts, start) - 1, 0)
-        for span in self.spans[first : bisect_left(self.starts, end)]:
-            low, high = max(span.start, start), min(span.end, end)
-            if low < high:
-                piece = MemRange(low, high)
-                self._map(piece, from_buffer=self.buffer_at is None or not piece.holds(self.buffer_at))
-                size += piece.size
+        bound = MemRange(start, end)
+        for piece in RangeSet((bound,)) & RangeSet(self.ram.overlapping(bound)):
+            self._map(piece, from_buffer=self.buffer_at is None or not piece.holds(self.buffer_at))
+            size += piece.size
         return size
 
     def _map(self, piece: MemRange, *, from_buffer: bool) -> None:
@@ -125,18 +121,15 @@ class _Mapping:
 
     def _split(self, piece: MemRange) -> Iterator[tuple[int, int, int]]:
         # Cut at multiples of 2 MiB and 1 GiB; the leaf is the largest of which the whole, aligned, is RAM.
-        cuts = [piece.start]
+        cuts = {piece.start, piece.end}
         for size in (_PMD, GIB):
-            cuts += [align_up(piece.start, size), align_down(piece.end, size)]
-        edges = sorted({c for c in cuts if piece.start <= c < piece.end} | {piece.end})
-        for start, end in pairwise(edges):
+            cuts |= {align_up(piece.start, size), align_down(piece.end, size)}
+        for start, end in pairwise(sorted(c for c in cuts if piece.start <= c <= piece.end)):
             yield start, end, self._leaf(start, end)
 
     def _leaf(self, start: int, end: int) -> int:
         for size in (GIB, _PMD) if self.how.gigabyte else (_PMD,):
-            low, high = align_down(start, size), align_up(end, size)
-            at = bisect_right(self.starts, low) - 1
-            if at >= 0 and self.spans[at].end >= high:
+            if MemRange(start, end).aligned_outwards(size) in self.ram:
                 return size
         return PAGE_SIZE
 
@@ -156,26 +149,16 @@ class _Mapping:
             self.left -= own
             count -= own
         low, high = self.mapped
-        at = bisect_left(self.free, (high, 0)) - 1
-        while count and at >= 0 and low < high:
+        at = bisect_left(self.free, (high, 0))
+        while count and low < high and at and self.free[at - 1][1] > low:
+            at -= 1
             start, end = self.free.pop(at)
             top, bottom = min(end, high), max(start, low)
-            pages = min(count, max(top - bottom, 0) // PAGE_SIZE)
-            if pages:
-                self.taken.append(MemRange(top - pages * PAGE_SIZE, top))
-            kept = [(start, top - pages * PAGE_SIZE), (top, end)]
-            self.free[at:at] = [(s, e) for s, e in kept if s < e]
+            pages = min(count, (top - bottom) // PAGE_SIZE)
+            cut = top - pages * PAGE_SIZE
+            self.taken += [MemRange(cut, top)] if pages else []
+            self.free[at:at] = [(s, e) for s, e in ((start, cut), (top, end)) if s < e]
             count -= pages
-            at -= 1
-            if end <= low:
-                break
-
-
-def _whole_pages(ranges: Iterable[MemRange]) -> Iterator[tuple[int, int]]:
-    for each in ranges:
-        start, end = align_up(max(each.start, PAGE_SIZE), PAGE_SIZE), align_down(each.end, PAGE_SIZE)
-        if start < end:
-            yield start, end
 
 
 def shortened(span: MemRange, pages: RangeSet) -> MemRange:

@@ -264,7 +264,7 @@ def _mem(table: Table, text: str, item: str) -> tuple[Table, ParameterStep, bool
     size, _ = parse_memory(item)
     if not size:
         return table, ParameterStep(text, "no size: refused", changed=False), True
-    after = range_removed(table, size, _MAX - size, E820_RAM)
+    after = range_removed(table, size, _MAX, E820_RAM)
     return after, ParameterStep(text, f"removes RAM from {size:#x} up", changed=after != table), True
 
 
@@ -276,7 +276,7 @@ def _memmap(table: Table, size: int, item: str, at: int) -> tuple[Table, str]:
         start, _ = parse_memory(item, at + 1)
         return (*table, E820Entry(start, start + size, kinds[sign])), _adds(start, size, kinds[sign])
     if sign != "%":
-        return range_removed(table, size, _MAX - size, E820_RAM), f"removes RAM from {size:#x} up"
+        return range_removed(table, size, _MAX, E820_RAM), f"removes RAM from {size:#x} up"
     start, at = parse_memory(item, at + 1)
     old, at = parse_integer(item, at + 1) if item[at : at + 1] == "-" else (0, at)
     new, at = parse_integer(item, at + 1) if item[at : at + 1] == "+" else (0, at)

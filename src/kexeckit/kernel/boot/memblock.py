@@ -94,17 +94,10 @@ class Memblock:
         """Say whether one region has all of a span, whatever its flags: memblock_is_region_memory()."""
         return any(r.range.contains(span) for r in self.regions)
 
-    def free(self, *, mirror: bool = False, node: int | None = None) -> Iterator[Free]:
-        """Yield what may be handed out, highest first.
-
-        Args:
-            mirror: Only mirrored regions.
-            node: Only regions of this node; None for all.
-        """
+    def free(self, *, mirror: bool = False) -> Iterator[Free]:
+        """Yield what may be handed out, highest first; with `mirror` only from mirrored regions."""
         for region in reversed(self.regions):
             if region.nomap or (self.skip_hotplug and region.hotplug) or (mirror and not region.mirror):
-                continue
-            if node is not None and region.node != node:
                 continue
             for gap in reversed(list(_gaps(region.range, self.reserved))):
                 yield Free(gap, region)
@@ -113,7 +106,7 @@ class Memblock:
         """Return where memblock_phys_alloc_range() would put `size` bytes, or None.
 
         Args:
-            size: Bytes; not rounded.
+            size: Bytes, more than 0; not rounded.
             align: Alignment of the start, a power of two.
             window: Limits; page 0 is never handed out.
             bottom_up: Search from the lowest address up.
@@ -134,13 +127,11 @@ class Memblock:
 
 
 def fit(free: MemRange, size: int, align: int, window: MemRange, *, bottom_up: bool = False) -> int | None:
-    """Return where `size` bytes go within one free range and a window, or None."""
+    """Return where `size` bytes, more than 0, go within one free range and a window, or None."""
     low, high = max(free.start, window.start, PAGE_SIZE), min(free.end, window.end)
-    if low >= high or high < size:
-        return None
     if bottom_up:
         at = align_up(low, align)
-        return at if at < high and high - at >= size else None
+        return at if high - at >= size else None
     at = align_down(high - size, align)
     return at if at >= low else None
 

@@ -20,7 +20,7 @@ from kexeckit.formats.cmdline import split_words
 from kexeckit.formats.srat import MemoryAffinity
 from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.nodes import NodeRules
-from kexeckit.kernel.boot.memblock import Region
+from kexeckit.kernel.boot.memblock import Region, marked, regions_of
 from kexeckit.memory.range import MemRange, clip
 from kexeckit.memory.rangeset import EMPTY, RangeSet
 
@@ -66,13 +66,12 @@ def node_layout(memory: RangeSet, affinities: Iterable[MemoryAffinity], rules: N
     blocks = _painted(known) if rules.last_counts else _joined(known, memory)
     if blocks is None:
         return None
-    marks = RangeSet(a.range for a in known if a.hotplug)
-    regions: list[Region] = []
-    for part, block in _pieces(memory, blocks):
-        regions.extend(_marked(part, block.nid, marks))
-    lost = memory - RangeSet(r.range for r in regions)
+    cut = regions_of(memory, ((b.nid, b.range) for b in blocks))
+    lost = RangeSet(r.range for r in cut if r.node is None)
     if lost.size > rules.slack:
         return None
+    owned = tuple(r for r in cut if r.node is not None)
+    regions = marked(owned, (a.range for a in known if a.hotplug), "hotplug")
     return NodeLayout(merged_regions(regions), tuple(blocks), lost)
 
 
@@ -166,23 +165,3 @@ def _painted(affinities: list[MemoryAffinity]) -> list[NodeBlock]:
         nodes[a.nid] = nodes.get(a.nid, EMPTY) | span
     blocks = [NodeBlock(r, nid) for nid, ranges in nodes.items() for r in ranges]
     return sorted(blocks, key=lambda b: b.range)
-
-
-def _pieces(memory: RangeSet, blocks: list[NodeBlock]) -> Iterable[tuple[MemRange, NodeBlock]]:
-    # Both are sorted: each block is met once, and again only where the next part of memory begins in it.
-    at = 0
-    for part in memory:
-        while at < len(blocks) and blocks[at].range.end <= part.start:
-            at += 1
-        k = at
-        while k < len(blocks) and blocks[k].range.start < part.end:
-            piece = part.intersection(blocks[k].range)
-            if piece:
-                yield piece, blocks[k]
-            k += 1
-
-
-def _marked(piece: MemRange, nid: int, marks: RangeSet) -> list[Region]:
-    inside = RangeSet((piece,)) & marks
-    parts = [(r, True) for r in inside] + [(r, False) for r in RangeSet((piece,)) - inside]
-    return [Region(r, nid, hotplug=hot) for r, hot in sorted(parts, key=lambda p: p[0].start)]

@@ -19,7 +19,7 @@ from kexeckit.kernel.boot.e820 import (
     table_at_boot,
 )
 from kexeckit.kernel.boot.memory import low_reserve
-from kexeckit.memory.range import MemRange
+from kexeckit.memory.range import clip
 from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.units import PAGE_SIZE, align_down
 
@@ -58,9 +58,9 @@ def x86_memory(
         uncached: RAM that the kernel gives up because no MTRR makes it cacheable.
         reach: As `ram_within` takes it.
     """
-    limit = reach or 1 << 64
     edited = table_at_boot(table, cmdline, (*low_reserve(behaviour), *uncached))
     after = edited.table
     counted = (E820_RAM, E820_ACPI) if behaviour.acpi_counts_as_top else (E820_RAM,)
-    top = max((e.end for e in after if e.type in counted and e.end > e.start and e.start < limit), default=0)
-    return X86Memory(RangeSet(ram_within(after, reach)), align_down(min(top, limit), PAGE_SIZE), edited.problem)
+    spans = (clip(e.start, min(e.end, reach or e.end)) for e in after if e.type in counted)
+    top = max((span.end for span in spans if span), default=0)
+    return X86Memory(RangeSet(ram_within(after, reach)), align_down(top, PAGE_SIZE), edited.problem)

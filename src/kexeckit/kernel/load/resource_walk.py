@@ -66,9 +66,7 @@ def walk_resources(
             return
         if not wanted(resource.name):
             continue
-        hit = resource.range.intersection(MemRange(cursor, window.end))
-        if hit is None:
-            continue
+        hit = MemRange(max(resource.range.start, cursor), min(resource.range.end, window.end))
         yield hit, resource
         cursor = hit.end
         # The kernel's loop needs start < end with an inclusive end, so a single last byte is never looked at.

@@ -22,7 +22,7 @@ from kexeckit.kernel.behaviour.zones import (
 from kexeckit.kernel.boot.affinities import affinities_at_boot, node_rules_of
 from kexeckit.kernel.boot.memblock import Region
 from kexeckit.kernel.boot.memory import BootMemory, memory_at_boot
-from kexeckit.kernel.boot.nodes import NodeBlock, NodeLayout, node_layout, numa_switched_off, without_kernel_nodes
+from kexeckit.kernel.boot.nodes import NodeLayout, node_layout, numa_switched_off, without_kernel_nodes
 from kexeckit.kernel.zones.limits import DMA, HIGHMEM, ArchFacts
 from kexeckit.kernel.zones.machine import Reason, ZoneMachine, with_mirror
 from kexeckit.kernel.zones.parameters import ZoneParameters, idle_words, parse_zone_parameters
@@ -130,7 +130,7 @@ class _Asking:
 
     def _layout(self, memory: RangeSet) -> NodeLayout:
         # NUMA switched off by a word, by the firmware, or by the kernel's own doubts: everything is on node 0.
-        one = NodeLayout(tuple(Region(r, 0) for r in memory), tuple(NodeBlock(r, 0) for r in memory))
+        one = NodeLayout(tuple(Region(r, 0) for r in memory), ())
         if numa_switched_off(self.cmdline):
             return one
         if any(v.startswith("fake=") for v in values(self.cmdline, "numa")):

@@ -79,12 +79,9 @@ def node_zones(cut: NodeCut, limits: tuple[ZoneLimit, ...]) -> tuple[ZoneSpan, .
 def _arch_zone(cut: NodeCut, limit: ZoneLimit) -> ZoneSpan:
     start = _clamp(cut.pages.start, limit)
     end = _clamp(cut.pages.end, limit)
-    movable = cut.movable_start
-    if movable is not None:
-        if cut.mirror is None and start < movable < end:
-            end = movable
-        elif start >= movable:
-            start = end
+    if cut.movable_start is not None:
+        # With mirrored memory zones overlap; one that begins at or above the start of ZONE_MOVABLE spans nothing.
+        end = min(end, cut.movable_start) if cut.mirror is None or start >= cut.movable_start else end
     return _span(cut, limit.zone, start, end)
 
 
