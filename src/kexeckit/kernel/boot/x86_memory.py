@@ -19,7 +19,7 @@ from kexeckit.kernel.boot.e820 import (
     table_at_boot,
 )
 from kexeckit.kernel.boot.memory import low_reserve
-from kexeckit.memory.range import clip
+from kexeckit.memory.range import MemRange, clip
 from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.units import PAGE_SIZE, align_down
 
