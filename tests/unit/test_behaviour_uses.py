@@ -15,7 +15,7 @@ from kexeckit.kernel.page_tables.calls import EfiTables, kernel_calls
 from kexeckit.kernel.page_tables.control_pages import crash_control_pages
 from kexeckit.kernel.page_tables.geometry import TablePages
 from kexeckit.kernel.reservation.from_machine import reservation_input
-from kexeckit.kernel.reservation.unshown import may_be_randomised, unshown
+from kexeckit.kernel.reservation.unshown import may_be_randomised
 from kexeckit.machine import merge
 from kexeckit.machine.sources.log import machine_from_log
 from kexeckit.machine.version import parse_kernel_version
@@ -46,7 +46,7 @@ def test_how_high_the_kernel_can_be(arch: str, release: str, highest: int | None
     """Below 1 GiB before 4.8; i386 never above its directly mapped half GiB."""
     text = x86_log(pc_table(4 * GIB), version=release, cmdline="root=/dev/vda1")
     machine = merge.stated(machine_from_log(parse_boot_log(text, "log")), arch)
-    kernel = unshown(machine, behaviours_of(machine), "root=/dev/vda1", ()).kernel
+    kernel = reservation_input(machine, ("root=/dev/vda1",)).unshown.kernel
     assert kernel
     assert kernel.highest == highest
 

@@ -1,4 +1,4 @@
-"""Damaged logs: the same prediction as from the whole log, "not determined", or a refusal; never another one.
+"""Damaged logs: the same prediction as from the whole log, one that leaves it open, or a refusal; never another one.
 
 A refusal is no agreement: for each kind of damage a test says which logs may be refused, and why.
 """
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from bootlogs import GIB, MIB, pc_table, x86_log
 from kexeckit.errors import InputError
 from kexeckit.formats.bootlog.boot import parse_boot_log
+from kexeckit.kernel.certainty import Certainty
 from kexeckit.kernel.reservation.predict import Reservation, predict_reservation
 from readings import facts_of_log
 
@@ -126,7 +127,8 @@ def verdict(found: Reservation | None, whole: Reservation) -> str:
     if (found.outcome, shown(found)) == (whole.outcome, shown(whole)):
         return "same"
     sizes = [(kind, size) for kind, _, size in shown(found)] == [(kind, size) for kind, _, size in shown(whole)]
-    left_open = found.outcome == "not-determined" and sizes and all(start is None for _, start, _ in shown(found))
+    sure = found.certainty is Certainty.CERTAIN or found.outcome not in ("reserved", "not-determined")
+    left_open = not sure and sizes and all(start is None for _, start, _ in shown(found))
     return "open" if left_open else "wrong"
 
 
@@ -234,9 +236,9 @@ def test_a_wrapped_ring_buffer_does_not_show_the_firmware() -> None:
         *rows[next(n for n, row in enumerate(rows) if "RAMDISK" in row) :],
         "[    2.000000] Run /init as init process",
     ]
-    log = parse_boot_log("\n".join([*rows, "[    0.010000] Kernel command line: nokaslr"]), "log")
-    found = predict_reservation(facts_of_log(log, ("crashkernel=256M",), "x86_64", "6.1"))
-    assert found.outcome == "not-determined"
+    log = parse_boot_log("\n".join([*rows, "[    0.010000] Kernel command line: nokaslr crashkernel=256M"]), "log")
+    found = predict_reservation(facts_of_log(log, (), "x86_64", "6.1"))
+    assert (found.certainty, shown(found)) == (Certainty.LIKELY, [("main", None, 256 * MIB)])
     assert any(d.what == "firmware" and d.decides for d in found.doubts)
 
 

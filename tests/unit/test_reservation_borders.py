@@ -10,9 +10,10 @@ import pytest
 
 from bootlogs import GIB, MIB, arm64_log, pc_table, x86_log
 from kexeckit.kernel.behaviour.reservation import CrashRules, crash_rules
+from kexeckit.kernel.certainty import Certainty
 from kexeckit.kernel.observed import Agreement
 from kexeckit.kernel.reservation.cma import cma_variants
-from kexeckit.kernel.reservation.doubt import Candidate
+from kexeckit.kernel.reservation.doubt import Candidate, Doubt
 from kexeckit.kernel.reservation.explain import explain
 from kexeckit.kernel.reservation.from_machine import reservation_input
 from kexeckit.kernel.reservation.image import resource_image
@@ -192,7 +193,13 @@ def test_an_address_that_was_left_open_agrees_with_a_candidate() -> None:
     found = predict(x86_log(cmdline=SEEN))
     [main] = found.regions
     row = Candidate("main", START, START - 32 * MIB, MIB, "x")
-    opened = replace(found, regions=(replace(main, start=None),), candidates=(row,))
+    doubt = Doubt("x", "y", ("main",), Certainty.OPEN)
+
+    def opened(*rows: Candidate) -> Reservation:
+        region = replace(main, start=None, address_certainty=Certainty.OPEN)
+        doubts = (replace(doubt, candidates=rows),)
+        return replace(found, regions=(region,), candidates=rows, doubts=doubts)
+
     for start, agrees in (
         (START, True),
         (START - 16 * MIB, True),
@@ -200,15 +207,15 @@ def test_an_address_that_was_left_open_agrees_with_a_candidate() -> None:
         (START + 1, False),
         (START - 32 * MIB - 1, False),
     ):
-        got = compare_reservation(opened, observed((start, main.size))).agreement
+        got = compare_reservation(opened(row), observed((start, main.size))).agreement
         assert got is (Agreement.AGREE if agrees else Agreement.DIFFER), hex(start)
     for other in (replace(row, part="low"), replace(row, start=None), replace(row, last=None)):
-        got = compare_reservation(replace(opened, candidates=(other,)), observed((START, main.size))).agreement
+        got = compare_reservation(opened(other), observed((START, main.size))).agreement
         assert got is Agreement.DIFFER
     # Whole MiB, rounded down, are all that some kernels print.
-    low = replace(row, last=START - 32 * MIB + 5000)
+    low = replace(row, start=START + 5000, last=START - 32 * MIB + 5000)
     rounded = observed((START - 32 * MIB, main.size), exact=False)
-    assert compare_reservation(replace(opened, candidates=(low,)), rounded).agreement is Agreement.AGREE
+    assert compare_reservation(opened(low), rounded).agreement is Agreement.AGREE
 
 
 def test_explanations_count_regions_that_have_a_name() -> None:

@@ -26,7 +26,7 @@ _BY_ADDRESS = (*_LOADED, Taker.FIRMWARE)
 
 def elsewhere(trial: Trial) -> Iterator[Doubt | None]:
     """Yield the doubts, None for what is no doubt here."""
-    yield _firmware(trial)
+    yield from _firmware(trial)
     yield _kernel(trial)
     yield _hidden_initrd(trial)
     yield _loaded_again(trial)
@@ -47,30 +47,38 @@ def upper_bound(trial: Trial, part: str, region: MemRange) -> tuple[int, str]:
     return room.end, holder or "end of RAM"
 
 
-def _firmware(trial: Trial) -> Doubt | None:
-    facts, regions = trial.facts, trial.regions
-    if not regions or not (facts.unshown.firmware or facts.unshown.firmware_anew):
-        return None
+def _firmware(trial: Trial) -> Iterator[Doubt]:
+    facts = trial.facts
+    if not (facts.unshown.firmware or facts.unshown.firmware_anew):
+        return
     late = RangeSet(facts.late)
-    unsure = []
-    rows: list[Candidate] = []
-    for part, region in regions.items():
-        end, what = upper_bound(trial, part, region)
-        when = "no boot services memory lies in its way"
-        if facts.unshown.firmware and what != "window" and end not in late:
-            unsure.append(part)
-            when = f"no boot services memory lies below {end:#x}"
-        rows.append(single(part, region, when))
-        rows += anywhere_below(trial, part, "some lies in its way")
-        rows += _no_room(trial)
+    ends = {part: upper_bound(trial, part, region) for part, region in trial.regions.items()}
+    unsure = [p for p, (end, what) in ends.items() if facts.unshown.firmware and what != "window" and end not in late]
     text = "EFI firmware's boot services memory is still reserved at that moment, and "
     text += (
         "the source does not print it; a boot with efi=debug would show it"
         if facts.unshown.firmware
         else "at the next boot it may lie elsewhere"
     )
-    address = Certainty.OPEN if unsure and not facts.next_boot else Certainty.LIKELY
-    return Doubt("firmware", text, tuple(regions), address, Certainty.LIKELY, candidates=tuple(rows), takes=None)
+    for parts, more in ((unsure, ""), ([p for p in ends if p not in unsure], _LATE if unsure else "")):
+        rows = [
+            row for part in parts for row in _beside_firmware(trial, part, ends[part][0] if part in unsure else None)
+        ]
+        address = Certainty.OPEN if parts == unsure and not facts.next_boot else Certainty.LIKELY
+        if parts:
+            yield Doubt(
+                "firmware", text + more, tuple(parts), address, Certainty.LIKELY, candidates=tuple(rows), takes=None
+            )
+
+
+_LATE = "; what was given out last bounds the region, so that none is likely to lie in its way"
+
+
+def _beside_firmware(trial: Trial, part: str, end: int | None) -> Iterator[Candidate]:
+    when = "no boot services memory lies " + ("in its way" if end is None else f"below {end:#x}")
+    yield single(part, trial.regions[part], when)
+    yield from anywhere_below(trial, part, "some lies in its way")
+    yield from _no_room(trial)
 
 
 def _no_room(trial: Trial) -> list[Candidate]:

@@ -63,7 +63,7 @@ def reservation_input(
     boot = boot_asked_about(machine, rules, cmdline, next_boot=next_boot)
     dma_limit = _dma_limit(machine, regions, table, rules)
     held = held_before(machine, rules, regions, dma_limit, boot)
-    open_facts = unshown(machine, kernel, cmdline, held, next_boot=boot.next)
+    open_facts = unshown(machine, kernel, rules, cmdline, held, next_boot=boot.next)
     if open_facts.firmware and has_early_log(machine):
         held = _with_assumed_firmware(machine, held)
     reserved = machine.memory.reserved

@@ -30,19 +30,20 @@ _FIRST_MEGABYTES = 16 * MIB
 
 
 def unshown(
-    machine: Machine, kernel: Behaviours, cmdline: str, held: Sequence[Held], *, next_boot: bool = False
+    machine: Machine, kernel: Behaviours, rules: CrashRules, cmdline: str, held: Sequence[Held], *, next_boot: bool
 ) -> Unshown:
     """Return what is left open.
 
     Args:
         machine: The machine.
         kernel: What the kernel does.
+        rules: How it reserves, as it was built.
         cmdline: The command line of the prediction.
         held: What is shown.
         next_boot: The question is about another boot than the source shows.
     """
-    shown, rules = {h.by for h in held}, kernel.reservation
-    image = None if Taker.KERNEL_IMAGE in shown else _random_kernel(machine, kernel, cmdline)
+    shown = {h.by for h in held}
+    image = None if Taker.KERNEL_IMAGE in shown else _random_kernel(machine, kernel, rules, cmdline)
     found = _with_log(machine, rules, cmdline, shown) if has_early_log(machine) else _without_log(machine, shown)
     anew = next_boot and machine.efi.map is not None and machine.arch in X86
     return replace(found, kernel=image, firmware_anew=anew, loader_reach=_loader_reach(machine))
@@ -133,9 +134,9 @@ def _hidden_initrd(machine: Machine, rules: CrashRules, cmdline: str) -> int | N
     return 0 if needs else None
 
 
-def _random_kernel(machine: Machine, kernel: Behaviours, cmdline: str) -> KernelImage | None:
+def _random_kernel(machine: Machine, kernel: Behaviours, rules: CrashRules, cmdline: str) -> KernelImage | None:
     # Without KASLR it is still where EFI firmware loaded it, which is no fixed place either.
-    efi, rules = yes(machine.boot.efi), kernel.reservation
+    efi = yes(machine.boot.efi)
     if not may_be_randomised(machine, rules, cmdline) and not efi:
         return None
     found, seen = machine.boot.image_size, resource_image(machine)
