@@ -19,7 +19,6 @@ from kexeckit.kernel.boot.memblock import Region
 from kexeckit.kernel.boot.memory import firmware_table, given_up, low_reserve
 from kexeckit.kernel.reservation.early import early_memory
 from kexeckit.kernel.reservation.facts import ReservationInput
-from kexeckit.kernel.reservation.firmware import assumed_firmware
 from kexeckit.kernel.reservation.held import held_before, late_of
 from kexeckit.kernel.reservation.search import Limits
 from kexeckit.kernel.reservation.unshown import boot_asked_about, has_early_log, unshown
@@ -205,6 +204,8 @@ def _ram(table: Table, regions: tuple[Region, ...]) -> RangeSet:
 
 
 def _with_assumed_firmware(machine: Machine, held: Sequence[Held]) -> tuple[Held, ...]:
+    from kexeckit.kernel.reservation.firmware import assumed_firmware
+
     printed = [n.range for n in machine.memory.ranges.value] if machine.memory.ranges else []
     return tuple(sorted([*held, *assumed_firmware(machine, held, printed)], key=lambda h: h.range))
 
