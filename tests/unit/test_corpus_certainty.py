@@ -1,4 +1,4 @@
-"""Logs of real machines judge certainty: their outcome is cut out before they are asked, and held against the answer."""
+"""Logs of real machines judge certainty: their outcome is cut out before they are asked, and held against it."""
 
 import json
 from pathlib import Path
