@@ -11,7 +11,7 @@ import pytest
 
 from fakes import KERNEL_TEXT, PAGE_OFFSET, build_boot_params, build_kcore
 from kexeckit.errors import FileAccessError, NotPermittedError, UnavailableError
-from kexeckit.formats.elfcorehdr import LoadRange
+from kexeckit.formats.elfcorehdr import LoadRange, NoteRange
 from kexeckit.formats.srat import MemoryAffinity, Srat, format_srat
 from kexeckit.formats.sysfs_crash import EfiDescriptor, format_efi_map
 from kexeckit.machine.fact import Fact, How, Problem
@@ -198,6 +198,9 @@ def test_where_the_map_of_efi_lies() -> None:
     page[0x1D0:0x1D4], page[0x1D4:0x1D8] = (0x3E000000).to_bytes(4, "little"), (0x1000).to_bytes(4, "little")
     found = facts(machine_from_files(root({names.BOOT_PARAMS: bytes(page)})))
     assert found["efi.map_at"] == shown(MemRange(0x3E000000, 0x3E001000), names.BOOT_PARAMS)
+    page[0x1D0:0x1D4], page[0x1DC:0x1E0] = (0xFFFFF800).to_bytes(4, "little"), b"\xff" * 4
+    last = facts(machine_from_files(root({names.BOOT_PARAMS: bytes(page)})))
+    assert last["efi.map_at"] == shown(MemRange((1 << 64) - 0x800, 1 << 64), names.BOOT_PARAMS)
     page[0x1D4:0x1D8] = bytes(4)
     assert "efi.map_at" not in facts(machine_from_files(root({names.BOOT_PARAMS: bytes(page)})))
 
@@ -475,6 +478,20 @@ def test_a_cma_area(text: str | None, *, cma: bool | None) -> None:
     """/proc/meminfo's own line for it; without the line there is none."""
     found, _ = handover_from_files(root({names.MEMINFO: text} if text is not None else {}))
     assert found.cma == (None if cma is None else shown(cma, names.MEMINFO))
+
+
+def test_where_registers_are_saved() -> None:
+    """By CPU, those whose file is there; none at all is not shown."""
+    contents = {
+        f"{names.CPUS}/cpu{n}/crash_notes{end}": text
+        for n in (2, 10)
+        for end, text in (("", f"{n}000"), ("_size", "368"))
+    }
+    found, problems = handover_from_files(root(contents, {names.CPUS: ("cpu10", "cpu2", "cpu3", "cpuidle")}))
+    notes = (NoteRange("cpu2", MemRange.from_size(0x2000, 368)), NoteRange("cpu10", MemRange.from_size(0x10000, 368)))
+    assert found.crash_notes == shown(notes, names.CPUS)
+    assert problems == ()
+    assert handover_from_files(root({}, {names.CPUS: ("cpu0",)}))[0].crash_notes is None
 
 
 @pytest.mark.parametrize(
