@@ -153,11 +153,14 @@ def _kept(asked: Asked) -> tuple[RangeSet, RangeSet]:
 
 
 def _image_arm64(asked: Asked) -> Iterator[ZoneDoubt]:
-    kept, cut = _kept(asked)
-    if not cut:
+    if not _kept(asked)[1]:
         return
-    text = "kernel and initrd are placed anew, and mem= leaves them: where they lie above it, their memory stays"
-    yield _anywhere(text, kept, cut) if placed_by_others(asked.machine) else ZoneDoubt(text)
+    text = "mem= leaves kernel and initrd, wherever they lie: above the limit, their memory stays"
+    if placed_by_others(asked.machine):
+        # EFI gives out memory from the top of it, which is what mem= takes away.
+        yield ZoneDoubt(f"{text}; EFI places them anew, from the top of memory", Certainty.OPEN)
+    else:
+        yield ZoneDoubt(f"{text}; the boot loader places them anew")
 
 
 def _hotplug(asked: Asked) -> Iterator[ZoneDoubt]:
