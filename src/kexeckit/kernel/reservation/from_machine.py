@@ -15,13 +15,15 @@ from kexeckit.kernel.boot.affinities import affinities_at_boot, node_rules_of
 from kexeckit.kernel.boot.direct_map import DirectMap
 from kexeckit.kernel.boot.e820 import Table, ram, sanitized
 from kexeckit.kernel.boot.held import Held
+from kexeckit.kernel.boot.kernel_range import kernel_range
 from kexeckit.kernel.boot.memblock import Region
 from kexeckit.kernel.boot.memory import firmware_table, given_up, low_reserve
+from kexeckit.kernel.boot.next_boot import boot_asked_about
 from kexeckit.kernel.reservation.early import early_memory
 from kexeckit.kernel.reservation.facts import ReservationInput
 from kexeckit.kernel.reservation.held import held_before, late_of
 from kexeckit.kernel.reservation.search import Limits
-from kexeckit.kernel.reservation.unshown import boot_asked_about, has_early_log, unshown
+from kexeckit.kernel.reservation.unshown import has_early_log, unshown
 from kexeckit.machine.arch import X86
 from kexeckit.machine.fact import yes
 from kexeckit.machine.taken import Taker
@@ -74,6 +76,7 @@ def reservation_input(
         next_boot=boot.next,
         table=table,
         changes=(*(low_reserve(kernel.zones) if arch in X86 else ()), *given_up(machine)),
+        kernel_range=kernel_range(machine, boot, rules.table_buffer) if kernel.zones.kernel_stays_ram else None,
         reach=machine.kernel.reach.value if machine.kernel.reach else None,
         regions=regions,
         affinities=affinities_at_boot(machine, _ram(table, regions), cmdline, kernel.nodes) if arch in X86 else (),
