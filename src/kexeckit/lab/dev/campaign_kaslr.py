@@ -242,7 +242,8 @@ def flatness(records: Sequence[Record]) -> Iterator[str]:
         records: Results, all with a place.
     """
     total = records[0]["of"]
-    bins = max(min(len(records) // _BIN, total), 1)
+    # As many bins as there can be with the wanted number of boots expected in the smallest.
+    bins = max(total // -(-_BIN * total // len(records)), 1)
     edges = [total * n // bins for n in range(bins + 1)]
     sizes = [high - low for low, high in pairwise(edges)]
     counts = [sum(low <= r["place"] < high for r in records) for low, high in pairwise(edges)]
