@@ -250,3 +250,9 @@ def test_what_debians_kernels_need(init_size: int, image: int, unpacked: int) ->
 def test_an_image_that_is_larger_than_its_file_unpacks_to() -> None:
     """A kernel with a large bss: init_size is the kernel's own size, brk included."""
     assert needed_size(100 * MIB, 99 * MIB) == (100 * MIB, 100 * MIB)
+
+
+def test_boot_params_of_a_new_stub_have_no_size() -> None:
+    """Nothing can be told from 0."""
+    with pytest.raises(ValueError, match="more than 0 bytes"):
+        needed_size(0, 44 * MIB)

@@ -48,6 +48,7 @@ class BootParams:
     """What a boot_params page says that matters here; addresses and sizes in bytes.
 
     `init_size` is of the setup header: contiguous memory that the kernel needs while it starts, more than it keeps.
+    It is 0 where the kernel's EFI stub made the page (6.1.81, 6.6): that fills in few fields of the header.
     """
 
     raw: bytes = field(repr=False)
