@@ -89,17 +89,13 @@ def reservation_input(
         unshown=replace(open_facts, early=open_facts.early and bool(regions)),
         end_of_boot=_end_of_boot(machine) if reserved and open_facts.early and regions else (),
         reserved_later=_reserved_later(machine, held) if rules.arch == "arm64" else EMPTY,
-        sources=sources_of(machine),
-        notes=(*machine.notes, *notes, *_problems(machine), *kernel.said(rules)),
-        assumed=(*machine.assumed, *kernel.assumptions),
-        lacks=rules.needs if rules.needs and machine.on(rules.needs) is False else "",
-        below=kernel.why_not(RESERVATION),
         dma_cma=_dma_cma(machine),
         direct_map=_direct_map(machine, rules, randomised=boot.random),
         cma_per_node=_cma_per_node(machine, held),
         xen_pv=yes(machine.boot.xen_pv),
+        notes=(*machine.notes, *notes, *_problems(machine), *kernel.said(rules)),
     )
-    return _checked(facts, machine)
+    return _checked(_told(facts, machine, kernel), machine)
 
 
 _NO_LOG = "no boot log: what was reserved early is only known in part"
@@ -116,6 +112,18 @@ def swiotlb_size(cmdline: str) -> int:
         if end:
             size = align_up(slabs, _SLABS_ALIGN) * _SLAB
     return size
+
+
+def _told(facts: ReservationInput, machine: Machine, kernel: Behaviours) -> ReservationInput:
+    # What stands beside the memory: where it was read, what was assumed, why there is no reservation, or no answer.
+    needs = facts.rules.needs
+    return replace(
+        facts,
+        sources=sources_of(machine),
+        assumed=(*machine.assumed, *kernel.assumptions),
+        lacks=needs if needs and machine.on(needs) is False else "",
+        below=kernel.why_not(RESERVATION),
+    )
 
 
 def _as_built(machine: Machine, kernel: Behaviours) -> CrashRules:
