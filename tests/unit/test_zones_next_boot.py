@@ -11,10 +11,12 @@ from kexeckit.kernel.boot.e820 import E820_RAM, E820_RESERVED, make_table, table
 from kexeckit.kernel.boot.kernel_range import kernel_range, shown_kernel_range
 from kexeckit.kernel.boot.next_boot import Boot
 from kexeckit.kernel.observed import Agreement
+from kexeckit.kernel.reservation.early import early_memory
+from kexeckit.kernel.reservation.from_machine import reservation_input
 from kexeckit.kernel.zones.answer import ZonesAnswer, answer_zones
 from kexeckit.kernel.zones.doubt import ALL, MOVABLE, NO_NODES, NODES, ZoneDoubt, assumption
 from kexeckit.kernel.zones.observed import compare_zones
-from kexeckit.machine.fact import Fact
+from kexeckit.machine.fact import Fact, Problem
 from kexeckit.machine.value import Machine
 from kexeckit.machine.version import Release
 from kexeckit.memory.range import MemRange
@@ -121,7 +123,7 @@ def test_bios(seen: str, words: tuple[str, ...], sure: str) -> None:
 @pytest.mark.parametrize(
     ("version", "seen", "word", "sure"),
     [
-        ("5.10.223", "nokaslr", "mem=2G", "open"),
+        ("5.10.223", "nokaslr", "mem=4608M", "open"),
         ("5.10.223", "nokaslr", "memmap=64M$1G", "likely"),
         ("5.10.223", "", "mem=1G", "likely"),
         ("6.1.80", "", "mem=1G", "likely"),
@@ -253,3 +255,18 @@ def test_a_doubt_that_explains_a_difference() -> None:
         assert ("what may come" in compared.why) == (agreement is Agreement.UNKNOWN)
     assert assumption(NO_NODES).touches == {NODES, MOVABLE}
     assert assumption("anything else").touches == ALL
+
+
+def test_a_damaged_source_is_likely() -> None:
+    """What is damaged may say otherwise."""
+    known = machine()
+    broken = replace(known, problems=(Problem("nodes.srat", "SRAT: cut off"),))
+    assert answer_zones(broken, ("movable_node",)).certainty.value == "likely"
+
+
+def test_the_reservation_sees_the_same_memory() -> None:
+    """mem= leaves the kernel's own memory there, too."""
+    known = machine("nokaslr", efi=True, iomem=True, version="5.10.223")
+    facts = reservation_input(known, ("mem=2G", "crashkernel=64M"))
+    assert early_memory(facts).memory.end == 0xA2C2C000
+    assert reservation_input(known, ("crashkernel=64M",)).kernel_range is None
