@@ -15,7 +15,6 @@ from source_tree import ROOT, Module, modules
 ALLOWED = {
     "kexeckit.kernel.load.file_load_arm64.predict_file_load_arm64": "`plan --arch arm64 --syscall file` will call it",
     "kexeckit.kernel.load.file_load_arm64.free_memblock_of": "the same",
-    "kexeckit.kernel.boot.edk2.old_stacks": "the reservation's doubt about boot services memory will ask it",
     "kexeckit.memory.resource.ResourceTree.flatten": "the flat form of a machine's map, for `map`",
 }
 # Campaigns, and what drives a guest: the tests of the lab run them.

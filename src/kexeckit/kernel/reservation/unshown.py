@@ -16,7 +16,6 @@ from kexeckit.kernel.behaviour.reservation import CrashRules
 from kexeckit.kernel.boot.held import Held
 from kexeckit.kernel.reservation.facts import KernelImage, Unshown
 from kexeckit.kernel.reservation.image import Boot, resource_image
-from kexeckit.kernel.reservation.image_room import image_places_of
 from kexeckit.machine.arch import X86
 from kexeckit.machine.fact import yes
 from kexeckit.machine.taken import Taker
@@ -143,6 +142,8 @@ def _random_kernel(machine: Machine, kernel: Behaviours, rules: CrashRules, cmdl
     size, source = (found.value.most, found.at) if found else (_DEFAULT_IMAGE, "assumed")
     if seen:
         size, source = align_up(seen.range.size, 2 * MIB), seen.source
+    from kexeckit.kernel.reservation.image_room import image_places_of
+
     slots = image_places_of(machine, kernel, cmdline, size)
     if machine.arch in X86:
         return KernelImage(size, 2 * MIB, _FIRST_MEGABYTES, rules.kaslr_limit, source, slots)
