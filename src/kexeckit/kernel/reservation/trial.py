@@ -12,10 +12,11 @@ from dataclasses import replace
 
 from kexeckit.frozen import dataclass
 from kexeckit.kernel.boot.memblock import Memblock, fit
-from kexeckit.kernel.reservation.doubt import Candidate
+from kexeckit.kernel.reservation.doubt import Candidate, Takes
 from kexeckit.kernel.reservation.early import EarlyMemory, early_memory
 from kexeckit.kernel.reservation.facts import ReservationInput
 from kexeckit.kernel.reservation.request import Request
+from kexeckit.kernel.reservation.room import fits_beside
 from kexeckit.kernel.reservation.search import Placement, Window, low_size, low_window, main_windows, place
 from kexeckit.memory.range import MemRange, clip
 from kexeckit.memory.units import align_down, align_up
@@ -117,7 +118,7 @@ def in_the_way(trial: Trial, part: str, piece: Piece, when: str) -> Iterator[Can
         rows += _further(trial, part, room, piece, f"{when} and leaves no room there")
     yield from rows
     if part == "main":
-        yield from _low_beside(trial, rows, when)
+        yield from _low_beside(trial, rows, piece, when)
 
 
 def _meets(piece: Piece, region: MemRange) -> bool:
@@ -166,7 +167,7 @@ def _further(trial: Trial, part: str, room: MemRange, piece: Piece, when: str) -
     yield single(part, None, when)
 
 
-def _low_beside(trial: Trial, rows: Iterable[Candidate], when: str) -> Iterator[Candidate]:
+def _low_beside(trial: Trial, rows: Iterable[Candidate], piece: Piece, when: str) -> Iterator[Candidate]:
     # What becomes of the low part where the main one lies elsewhere: it is wanted or not, and has other room.
     had, rules, limits = trial.regions.get("low"), trial.facts.rules, trial.facts.limits
     spans = [clip(r.last, r.start + trial.request.size) for r in rows if r.start is not None and r.last is not None]
@@ -175,8 +176,13 @@ def _low_beside(trial: Trial, rows: Iterable[Candidate], when: str) -> Iterator[
     }
     if had and 0 in sizes:
         yield single("low", None, when)
-    if sizes - {0} and not (had and not any(s.overlaps(had) for s in spans if s)):
-        yield from _low_rooms(trial, when)
+    wanted = max(sizes, default=0)
+    if not wanted or (had and not any(s.overlaps(had) for s in spans if s)):
+        return
+    yield from _low_rooms(trial, when)
+    both = Takes(2, piece.size + trial.request.size)
+    if not rules.low_optional and not fits_beside(trial.early.memory, low_window(rules, limits, wanted), wanted, both):
+        yield single("main", None, f"{when} and leaves no room for the low part")
 
 
 def _found(memory: Memblock, size: int, window: Window) -> MemRange | None:
