@@ -89,6 +89,8 @@ file_load_cma            x86_64 6.16.12  6.17     True
 ZONES = """
 low_64k_is_ram         x86_64 3.8.13   3.9      True
 low_64k_is_ram         i386   3.8.13   3.9      True
+kernel_stays_ram       x86_64 3.8.13   3.9      True     # booted in 5.10
+kernel_stays_ram       i386   3.8.13   3.9      True
 low_zones_capped       x86_64 3.18.140 3.19     True
 core_mirror            x86_64 4.5.7    4.6      True     # mm/page_alloc.c, cmdline_parse_kernelcore()
 core_percent           x86_64 4.16.18  4.17     True     # mm/page_alloc.c, cmdline_parse_core()
@@ -305,6 +307,7 @@ zones       mirror_needs_mirror      x86_64 False
 zones       mirror_off_in_kdump      x86_64 False
 zones       movable_base_rounds_up   x86_64 False
 zones       low_64k_is_ram           x86_64 False
+zones       kernel_stays_ram         x86_64 False
 zones       low_zones_capped         x86_64 False
 zones       acpi_counts_as_top       x86_64 False
 reservation kaslr                    x86_64 False

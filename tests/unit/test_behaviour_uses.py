@@ -10,12 +10,12 @@ from kexeckit.formats.bootlog.boot import parse_boot_log
 from kexeckit.kernel.behaviour.loading import behaviour_of
 from kexeckit.kernel.behaviour.of_machine import behaviours_of
 from kexeckit.kernel.behaviour.reservation import crash_rules, with_pages
+from kexeckit.kernel.boot.next_boot import may_be_randomised
 from kexeckit.kernel.load.kimage import image_cost
 from kexeckit.kernel.page_tables.calls import EfiTables, kernel_calls
 from kexeckit.kernel.page_tables.control_pages import crash_control_pages
 from kexeckit.kernel.page_tables.geometry import TablePages
 from kexeckit.kernel.reservation.from_machine import reservation_input
-from kexeckit.kernel.reservation.unshown import may_be_randomised
 from kexeckit.machine import merge
 from kexeckit.machine.sources.log import machine_from_log
 from kexeckit.machine.version import parse_kernel_version

@@ -56,6 +56,15 @@ def test_a_flat_and_a_bent_series() -> None:
     assert chance([min(random.randrange(100), random.randrange(100)) for _ in range(200)]) < 0.001
 
 
+@pytest.mark.parametrize(("boots", "of"), [(200, 255), (60, 487), (25, 3), (5, 100), (185, 254)])
+def test_every_bin_expects_five_boots(boots: int, of: int) -> None:
+    """The test asks for that; the places are all in one bin or another."""
+    told = [line for line in flatness([record(n % of, of) for n in range(boots)]) if "expected" in line]
+    expected = [float(line.partition(" boots, ")[2].split()[0]) for line in told]
+    assert min(expected) >= 5
+    assert sum(expected) == pytest.approx(boots, rel=0.02)
+
+
 def test_few_boots_are_only_told() -> None:
     """One bin has nothing to compare with."""
     assert len(list(flatness([record(1), record(2)]))) == 2

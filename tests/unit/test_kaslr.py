@@ -199,6 +199,36 @@ def test_arm64_by_its_stub() -> None:
     assert old[0].first == 0
 
 
+def test_borders_of_whole_gibs() -> None:
+    """In front of and behind the pages that are left out, an image that just fits has a place."""
+    size, one = 56 * MIB, "hugepagesz=1G hugepages=1"
+    around = ImageRoom((MemRange(GIB - size, 2 * GIB + size),))
+    both = (Slots(GIB - size, GIB - size, STEP), Slots(2 * GIB, 2 * GIB, STEP))
+    assert image_slots(around, NEW, one, size=size) == both
+    less = ImageRoom((MemRange(GIB - size + STEP, 2 * GIB + size - STEP), MemRange(4 * GIB, 4 * GIB + size)))
+    assert image_slots(less, NEW, one, size=size) == (Slots(4 * GIB, 4 * GIB, STEP),)
+    # A range that ends with its only whole GiB: since 5.10 that GiB is left out, too.
+    whole = ImageRoom((MemRange(GIB, 2 * GIB), MemRange(4 * GIB, 4 * GIB + size)))
+    assert image_slots(whole, NEW, one, size=size) == (Slots(4 * GIB, 4 * GIB, STEP),)
+    old = image_slots(whole, OLD, one, size=size)
+    assert old
+    assert old[0] == Slots(GIB, 2 * GIB - size, STEP)
+
+
+def test_memory_that_just_suffices() -> None:
+    """Up to a limit, and from address 0 on, where the stub compares the last byte with the size."""
+    room = ImageRoom((MemRange(0, GIB),), load=18 * MIB)
+    assert image_slots(room, NEW, "mem=74M", size=56 * MIB) == (Slots(18 * MIB, 18 * MIB, STEP),)
+    assert image_slots(room, NEW, "mem=76M", size=56 * MIB) == (Slots(18 * MIB, 20 * MIB, STEP),)
+    above = ImageRoom((MemRange(0, GIB),), load=900 * MIB)
+    assert image_slots(above, NEW, "mem=568M", size=56 * MIB) == (Slots(512 * MIB, 512 * MIB, STEP),)
+    assert image_slots(above, NEW, "mem=566M", size=56 * MIB) == (Slots(900 * MIB, 900 * MIB, STEP),)
+    first = replace(NEW, stub_lowest=0)
+    assert image_slots(ImageRoom((MemRange(0, 56 * MIB),), efi=True), first, "", size=56 * MIB) is None
+    exact = image_slots(ImageRoom((MemRange(0, 58 * MIB),), efi=True), first, "", size=56 * MIB)
+    assert exact == (Slots(0, STEP, STEP),)
+
+
 @pytest.mark.parametrize(
     ("init_size", "image", "unpacked"),
     [
@@ -220,3 +250,9 @@ def test_what_debians_kernels_need(init_size: int, image: int, unpacked: int) ->
 def test_an_image_that_is_larger_than_its_file_unpacks_to() -> None:
     """A kernel with a large bss: init_size is the kernel's own size, brk included."""
     assert needed_size(100 * MIB, 99 * MIB) == (100 * MIB, 100 * MIB)
+
+
+def test_boot_params_of_a_new_stub_have_no_size() -> None:
+    """Nothing can be told from 0."""
+    with pytest.raises(ValueError, match="more than 0 bytes"):
+        needed_size(0, 44 * MIB)

@@ -1,53 +1,30 @@
 """What each file of a root shows: the facts that are there with the file and not without it.
 
-About kexeckit.machine.sources.files, kexeckit.machine.sources.handover, kexeckit.machine.fact.
+About kexeckit.machine.sources.files, kexeckit.machine.fact.
 """
 
-from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
 import pytest
 
-from fakes import KERNEL_TEXT, PAGE_OFFSET, build_boot_params, build_kcore
+from fakes import build_boot_params
 from kexeckit.errors import FileAccessError, NotPermittedError, UnavailableError
-from kexeckit.formats.elfcorehdr import LoadRange
 from kexeckit.formats.srat import MemoryAffinity, Srat, format_srat
 from kexeckit.formats.sysfs_crash import EfiDescriptor, format_efi_map
 from kexeckit.machine.fact import Fact, How, Problem
 from kexeckit.machine.sources import files as names
 from kexeckit.machine.sources.files import Files, machine_from_files
-from kexeckit.machine.sources.handover import KCORE, handover_from_files
 from kexeckit.machine.sources.iomem import arch_of_resources
-from kexeckit.machine.value import EfiPointers, Machine
+from kexeckit.machine.value import Machine
 from kexeckit.memory.kind import RAM
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
+from roots import derived, root, shown
 
 GIB = 1 << 30
 GROUPS = ("kernel", "boot", "memory", "nodes", "efi", "cpus", "observed")
 NO_EFI = {"efi.mirror_whole"}
-
-
-class Labels(dict[str, str]):
-    """Messages name each file with a mark in front, so that a fact without its label shows."""
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """Return the label."""
-        del default
-        return f"at {name}"
-
-
-def root(
-    contents: Mapping[str, str | bytes] | None = None,
-    folders: Mapping[str, tuple[str, ...]] | None = None,
-    *,
-    live: bool = False,
-    errors: Mapping[str, Any] | None = None,
-) -> Files:
-    """Return the files of a root."""
-    data = {name: text.encode() if isinstance(text, str) else text for name, text in (contents or {}).items()}
-    return Files("root", data, folders or {}, errors or {}, Labels(), live)
 
 
 def facts(found: Machine) -> dict[str, Fact[Any]]:
@@ -55,16 +32,6 @@ def facts(found: Machine) -> dict[str, Fact[Any]]:
     groups = {group: getattr(found, group) for group in GROUPS}
     named = {f"{group}.{f.name}": getattr(value, f.name) for group, value in groups.items() for f in fields(value)}
     return {name: fact for name, fact in named.items() if fact is not None and name not in NO_EFI}
-
-
-def shown(value: object, name: str, line: int | None = None, how: How = How.OBSERVED) -> Fact[object]:
-    """Return a fact of a file."""
-    return Fact(value, f"at {name}", line, how)
-
-
-def derived(value: object, name: str) -> Fact[object]:
-    """Return a fact that follows from a file."""
-    return shown(value, name, how=How.DERIVED)
 
 
 def test_a_root_without_files() -> None:
@@ -198,6 +165,9 @@ def test_where_the_map_of_efi_lies() -> None:
     page[0x1D0:0x1D4], page[0x1D4:0x1D8] = (0x3E000000).to_bytes(4, "little"), (0x1000).to_bytes(4, "little")
     found = facts(machine_from_files(root({names.BOOT_PARAMS: bytes(page)})))
     assert found["efi.map_at"] == shown(MemRange(0x3E000000, 0x3E001000), names.BOOT_PARAMS)
+    page[0x1D0:0x1D4], page[0x1DC:0x1E0] = (0xFFFFF800).to_bytes(4, "little"), b"\xff" * 4
+    last = facts(machine_from_files(root({names.BOOT_PARAMS: bytes(page)})))
+    assert last["efi.map_at"] == shown(MemRange((1 << 64) - 0x800, 1 << 64), names.BOOT_PARAMS)
     page[0x1D4:0x1D8] = bytes(4)
     assert "efi.map_at" not in facts(machine_from_files(root({names.BOOT_PARAMS: bytes(page)})))
 
@@ -442,75 +412,3 @@ def test_mirrored_memory_of_two_maps() -> None:
 def test_how_messages_name_a_fact(line: int | None, expected: str) -> None:
     """The file, and its line where there is one."""
     assert Fact(1, "at file", line).at == expected
-
-
-@pytest.mark.parametrize(
-    ("files", "hotplug"),
-    [
-        ({}, False),
-        ({"/sys/kernel/crash_elfcorehdr_size": "8192"}, True),
-        ({"/sys/kernel/kexec/crash_elfcorehdr_size": "8192"}, True),
-    ],
-)
-def test_room_for_what_is_added_later(files: dict[str, str], *, hotplug: bool) -> None:
-    """The file is there or not, under either name; a root without the folder tells nothing."""
-    found, _ = handover_from_files(root(files, {"/sys/kernel": ()}))
-    name = next(iter(files), "/sys/kernel/crash_elfcorehdr_size")
-    assert found.crash_hotplug == shown(hotplug, name)
-    assert handover_from_files(root(files))[0].crash_hotplug is None
-
-
-@pytest.mark.parametrize(
-    ("text", "cma"),
-    [
-        (None, None),
-        ("", False),
-        ("MemTotal: 5 kB\n", False),
-        ("MemTotal: 5 kB\nCmaTotal:      0 kB\nCmaFree: 9 kB\n", False),
-        ("CmaTotal:      1 kB\n", True),
-        ("CmaTotal:      0 MB\n", True),
-    ],
-)
-def test_a_cma_area(text: str | None, *, cma: bool | None) -> None:
-    """/proc/meminfo's own line for it; without the line there is none."""
-    found, _ = handover_from_files(root({names.MEMINFO: text} if text is not None else {}))
-    assert found.cma == (None if cma is None else shown(cma, names.MEMINFO))
-
-
-@pytest.mark.parametrize(
-    ("address", "text"), [(0xFFFFFFFF80000000, True), (0xFFFFFFFF7FFFF000, False), (0xFFFFFFFFFFFFF000, True)]
-)
-def test_where_the_kernels_own_mapping_begins(address: int, *, text: bool) -> None:
-    """What lies there is its image; what lies below is of the direct mapping, and has another offset here."""
-    kcore = bytearray(build_kcore())
-    kcore[64 + 16 : 64 + 24] = address.to_bytes(8, "little")
-    found, problems = handover_from_files(root({KCORE: bytes(kcore)}))
-    paddr, _, size = KERNEL_TEXT
-    image = LoadRange(MemRange.from_size(paddr, size), address, executable=True)
-    assert found.kernel_text == (shown(image, KCORE) if text else None)
-    assert found.page_offset == (shown(PAGE_OFFSET, KCORE) if text else None)
-    assert problems == ()
-
-
-@pytest.mark.parametrize(("size", "problems"), [(63, ["handover.kernel_text"]), (0, ["handover.kernel_text"])])
-def test_a_kcore_that_is_cut(size: int, problems: list[str]) -> None:
-    """Before the end of its header."""
-    found, said = handover_from_files(root({KCORE: build_kcore()[:size]}))
-    assert (found.kernel_text, found.page_offset, [p.about for p in said]) == (None, None, problems)
-
-
-def test_pointers_of_efi_by_file() -> None:
-    """Each its own; ACPI's newer table counts more."""
-    at = names.EFI
-    contents = {
-        f"{at}/fw_vendor": "0x1\n",
-        f"{at}/runtime": "0x2\n",
-        f"{at}/config_table": "0x3\n",
-        f"{at}/systab": "ACPI20=0x5\nACPI=0x6\nSMBIOS=0x4\n",
-    }
-    found, problems = handover_from_files(root(contents, {at: ()}))
-    assert found.efi == shown(EfiPointers(1, 2, 3, 4, 5), at)
-    assert problems == ()
-    bare, _ = handover_from_files(root({}, {at: ()}))
-    assert bare.efi == shown(EfiPointers(0, 0, 0, 0, 0), at)
-    assert EfiPointers() == EfiPointers(0, 0, 0, 0, 0)

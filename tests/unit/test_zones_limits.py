@@ -104,6 +104,13 @@ def test_an_unknown_architecture_has_no_answer() -> None:
         # Up to 5.10: windows of 1 and 4 GiB, wherever memory begins.
         ("5.4", 9, None, [12, 14]),
         ("5.7", 9, None, [10, 12, 14]),
+        # 5.10.22 to 5.10.46: the firmware's limit makes the window of ZONE_DMA smaller than 4 GiB.
+        ("5.10.30", 0, None, [4, 4, 14]),
+        ("5.10.30", 9, None, [12, 12, 14]),
+        ("5.10.30", 9, GIB - 1, [10, 12, 14]),
+        ("5.10.30", 0, GIB - 1, [1, 4, 14]),
+        ("5.10.30", 0, GIB, [2, 4, 14]),
+        ("5.10.30", 0, (1 << 33) - 1, [4, 4, 14]),
         # 5.11 to 6.11: as many bits as the firmware's limit has, 32 at most, unless memory begins above.
         ("6.1", 0, GIB, [2, 4, 14]),
         ("6.1", 0, GIB - 1, [1, 4, 14]),

@@ -64,7 +64,8 @@ def compared(
     machine: Machine = MACHINE,
 ) -> tuple[Agreement, tuple[str, ...]]:
     """Compare."""
-    return compare_zones(question, found, seen, machine)
+    found_so = compare_zones(question, found, seen, machine)
+    return found_so.agreement, found_so.why
 
 
 def differences(**seen: Any) -> list[str]:
@@ -86,7 +87,7 @@ def test_all_that_is_seen_agrees() -> None:
     [
         ({"seen": None}, "the source does not show the zones"),
         ({"machine": Machine("source", "log")}, "does not show the command line"),
-        ({"question": replace(QUESTION, cmdline="quiet mem=1G")}, "about other words"),
+        ({"question": replace(QUESTION, cmdline="quiet mem=1G")}, "about another boot"),
         ({"found": replace(FOUND, limits=(), nodes=())}, "the prediction is not determined"),
         ({"found": replace(FOUND, nodes=())}, "the prediction is not determined"),
         ({"found": replace(FOUND, limits=())}, "the prediction is not determined"),

@@ -28,6 +28,11 @@ class PageTables:
         return isinstance(self.cost, TableCost)
 
     @property
+    def certainty(self) -> str:
+        """How sure the cost is: ``certain``, ``likely``, or ``open`` where it is not determined or the least only."""
+        return self.cost.certainty.value
+
+    @property
     def pages(self) -> int | None:
         """All table pages; None where they are not determined."""
         return self.cost.pages.total if isinstance(self.cost, TableCost) else None

@@ -46,6 +46,11 @@ class Plan:
         return self.made.entry
 
     @property
+    def certainty(self) -> str | None:
+        """How sure the prediction of kexec_file_load is: ``certain``, ``likely`` or ``open``; None for kexec_load."""
+        return self.made.certainty.value if self.made.certainty else None
+
+    @property
     def cmdline(self) -> str:
         """The next kernel's whole command line."""
         return self.made.cmdline

@@ -28,6 +28,16 @@ class ZonesPrediction(Asked):
         return "determined" if self.determined else "not-determined"
 
     @property
+    def about(self) -> str:
+        """``this-boot``, which the source shows, or ``next-boot``: another one of the same machine."""
+        return self.answer.about
+
+    @property
+    def certainty(self) -> str:
+        """How sure the answer is: ``certain`` (never wrong), ``likely`` or ``open``."""
+        return self.answer.certainty.value
+
+    @property
     def determined(self) -> bool:
         """Whether the zones of nodes are determined."""
         return bool(self.nodes)
@@ -85,7 +95,9 @@ class ZonesPrediction(Asked):
         return f"<ZonesPrediction {found}{movable}{seen}>"
 
 
-def predict_zones(machine: Machine, *words: str, behaviours: Behaviours | None = None) -> ZonesPrediction:
+def predict_zones(
+    machine: Machine, *words: str, behaviours: Behaviours | None = None, next_boot: bool = False
+) -> ZonesPrediction:
     """Predict which node gets which memory zone.
 
     Args:
@@ -93,10 +105,11 @@ def predict_zones(machine: Machine, *words: str, behaviours: Behaviours | None =
         words: Words of the kernel's command line, such as ``"kernelcore=mirror"``; each replaces the words of its name
             in the machine's own. Without words the question is about the boot that the source shows.
         behaviours: What the kernel does, from `behaviours_of`; None to choose by its version.
+        next_boot: Ask about the next boot even if the words change nothing.
 
     Raises:
         InputError: No source shows the architecture, or a memory map cannot be understood.
         UnavailableError: No source shows a memory map.
         UsageError: A word is surely a slip; the error's ``remedy`` says what may be meant.
     """
-    return ZonesPrediction(answer_zones(machine, words, behaviours))
+    return ZonesPrediction(answer_zones(machine, words, behaviours, next_boot=next_boot))

@@ -36,9 +36,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Print the cost."""
     from kexeckit.errors import NOT_DETERMINED
-    from kexeckit.kernel.page_tables.cost import UnknownCost
+    from kexeckit.kernel.certainty import Certainty
 
-    cost, certain = _by_hand(args) if args.range else _of_machine(args)
+    cost = _by_hand(args) if args.range else _of_machine(args)
     if args.json:
         from kexeckit.cli.output import print_document
         from kexeckit.render.page_tables import page_tables_document
@@ -48,10 +48,10 @@ def run(args: Namespace) -> int:
         from kexeckit.render.page_tables import render_page_tables
 
         print(render_page_tables(cost))
-    return NOT_DETERMINED if isinstance(cost, UnknownCost) or not certain else 0
+    return NOT_DETERMINED if cost.certainty is Certainty.OPEN else 0
 
 
-def _by_hand(args: Namespace) -> "tuple[TableCost | UnknownCost, bool]":
+def _by_hand(args: Namespace) -> "TableCost | UnknownCost":
     from kexeckit.cli.parser import refuse_unused
     from kexeckit.kernel.behaviour.of_machine import behaviours_of
     from kexeckit.kernel.page_tables.cost import cost_with_leaf
@@ -63,16 +63,16 @@ def _by_hand(args: Namespace) -> "tuple[TableCost | UnknownCost, bool]":
     levels = args.levels or 4
     if args.leaf != "kernel" and not args.arch:
         refuse_unused(args, ("root", "kernel_version", "no_gbpages"), f"--range with --leaf {args.leaf}")
-        return cost_with_leaf(ranges, args.leaf, TableFormat(levels)), True
+        return cost_with_leaf(ranges, args.leaf, TableFormat(levels))
     if args.kernel_version:
         refuse_unused(args, ("root",), "--range with --kernel-version")
     machine = _machine(args)
     kernel = behaviours_of(machine, read_stated(args, "loading"))
     arch, gbpages = mapped_arch(machine), not args.no_gbpages
-    return answer_of_ranges(arch, ranges, args.leaf, kernel, levels=levels, gbpages=gbpages), True
+    return answer_of_ranges(arch, ranges, args.leaf, kernel, levels=levels, gbpages=gbpages)
 
 
-def _of_machine(args: Namespace) -> "tuple[TableCost | UnknownCost, bool]":
+def _of_machine(args: Namespace) -> "TableCost | UnknownCost":
     from kexeckit.kernel.behaviour.of_machine import behaviours_of
     from kexeckit.kernel.page_tables.from_machine import answer, mapping_question
 
@@ -80,8 +80,7 @@ def _of_machine(args: Namespace) -> "tuple[TableCost | UnknownCost, bool]":
     kernel = behaviours_of(machine, read_stated(args, "loading"))
     gbpages = False if args.no_gbpages else None
     question = mapping_question(machine, kernel, levels=args.levels, gbpages=gbpages)
-    # Ranges at unknown places are mapped, too: what is shown is the least that it can be.
-    return answer(question, args.leaf), not question.calls.not_determined
+    return answer(question, args.leaf)
 
 
 def _machine(args: Namespace) -> "Machine":

@@ -19,6 +19,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--efi-map", metavar="FILE", help="a raw EFI memory map: which memory is mirrored, whatever the source says"
     )
+    parser.add_argument(
+        "--next-boot", action="store_true", help="ask about the next boot, even without words that change anything"
+    )
     add_behaviour_arguments(parser)
 
 
@@ -38,7 +41,8 @@ def run(args: Namespace) -> int:
     machine = read_machine(open_sysroot(args.root), arch=args.arch, release=args.kernel_version)
     if args.efi_map:
         machine = with_efi_map(machine, _file(args.efi_map), args.efi_map)
-    answer = answer_zones(machine, args.words, behaviours_of(machine, read_stated(args, "zones")))
+    behaviours = behaviours_of(machine, read_stated(args, "zones"))
+    answer = answer_zones(machine, args.words, behaviours, next_boot=args.next_boot)
     question, prediction = answer.question, answer.predicted
     costs = node_costs(question.machine, question.parameters, prediction)
     afford = affordable_kernelcore(question.machine, question.behaviour) if args.afford and not question.below else None

@@ -50,8 +50,8 @@ class BootParams:
     """What a boot_params page says that matters here; addresses and sizes in bytes.
 
     `init_size` is of the setup header: contiguous memory that the kernel needs while it starts, more than it keeps.
-    `kaslr` says that the kernel was put at a random place (since 4.1), `by_kexec` that kexec
-    loaded it.
+    It is 0 where the kernel's EFI stub made the page (6.1.81, 6.6): that fills in few fields of the header.
+    `kaslr` says that the kernel was put at a random place (since 4.1), `by_kexec` that kexec loaded it.
     """
 
     raw: bytes = field(repr=False)

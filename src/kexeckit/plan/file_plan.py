@@ -79,6 +79,7 @@ def plan_file_load(request: LoadRequest, facts: MachineFacts, *, predicted: bool
         elfcorehdr=plan_core_header(facts, found.dumped) if request.panic else None,
         warnings=tuple(warnings),
         assumed=(*facts.assumed, *known.assumptions, *_assumed(facts.loader, kernel.behaviour, panic=request.panic)),
+        undetermined=bool(found.not_determined),
     )
 
 
@@ -103,6 +104,7 @@ def _unpredicted(request: LoadRequest, facts: MachineFacts, why: str) -> LoadPla
         e820=MemoryMap.of(()),
         elfcorehdr=None,
         warnings=(*facts.warnings, f"what the kernel loads where is not determined: {why}"),
+        undetermined=True,
     )
 
 

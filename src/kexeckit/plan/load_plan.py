@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from kexeckit.formats.elfcorehdr import ElfCoreHeader
 from kexeckit.frozen import dataclass
+from kexeckit.kernel.certainty import Certainty
 from kexeckit.memory.memmap import MemoryMap
 from kexeckit.plan.efi_handover import EfiHandover
 from kexeckit.plan.handover import OldRam
@@ -71,6 +72,7 @@ class LoadPlan:
         elfcorehdr: What a capture kernel is told about old memory, else None.
         warnings: What the user should know.
         assumed: What no source shows and was assumed, one sentence each.
+        undetermined: The running kernel's own loader makes a choice that cannot be told beforehand.
     """
 
     syscall: Syscall
@@ -83,6 +85,16 @@ class LoadPlan:
     elfcorehdr: ElfCoreHeader | None
     warnings: tuple[str, ...]
     assumed: tuple[str, ...] = ()
+    undetermined: bool = False
+
+    @property
+    def certainty(self) -> Certainty | None:
+        """How sure it is that the kernel's own loader does so; None for a plan that is carried out as it stands."""
+        if self.syscall is not Syscall.FILE:
+            return None
+        if self.undetermined:
+            return Certainty.OPEN
+        return Certainty.LIKELY if self.assumed else Certainty.CERTAIN
 
     @property
     def call(self) -> str:

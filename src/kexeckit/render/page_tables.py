@@ -20,7 +20,7 @@ def _not_determined(cost: UnknownCost) -> dict[str, Any]:
 
 def page_tables_document(cost: TableCost | UnknownCost) -> dict[str, Any]:
     """Return the JSON document; sizes are bytes, and null where they are not determined."""
-    head = {"schema": SCHEMA, "leaf": cost.leaf, "levels": cost.levels}
+    head = {"schema": SCHEMA, "leaf": cost.leaf, "levels": cost.levels, "certainty": cost.certainty.value}
     if isinstance(cost, UnknownCost):
         return {**head, "pages": None, "bytes": None, "reasons": [_not_determined(cost)], "assumed": [], "designs": []}
     return {
@@ -42,7 +42,7 @@ def render_page_tables(cost: TableCost | UnknownCost) -> str:
     rows = [[name, str(count), format_size(count * cost.pages.page_size)] for name, count in _used(cost.pages)]
     rows.append(["all", str(cost.pages.total), format_size(cost.pages.size)])
     parts = [
-        f"{head}: {format_size(cost.pages.size)}",
+        f"{head}: {_amount(cost)}",
         render_table(("table", "pages", "size"), rows, _RIGHT),
         "reasons:\n" + indented("\n".join(cost.reasons)),
     ]
@@ -51,6 +51,10 @@ def render_page_tables(cost: TableCost | UnknownCost) -> str:
     if cost.designs:
         parts.append("designs:\n" + indented(render_designs(cost.designs)))
     return "\n\n".join(parts)
+
+
+def _amount(cost: TableCost) -> str:
+    return f"{'at least ' if cost.least else ''}{format_size(cost.pages.size)}, {cost.certainty.value}"
 
 
 def render_designs(designs: tuple[Design, ...]) -> str:

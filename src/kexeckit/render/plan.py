@@ -18,6 +18,7 @@ def plan_document(plan: LoadPlan) -> dict[str, Any]:
         "schema": SCHEMA,
         "syscall": str(plan.syscall),
         "panic": plan.panic,
+        "certainty": plan.certainty.value if plan.certainty else None,
         "entry": plan.entry,
         "cmdline": plan.cmdline,
         "segments": [_segment_document(s) for s in plan.segments],
@@ -32,7 +33,7 @@ def render_plan(plan: LoadPlan) -> str:
     """Return a plan as a person reads it: segments, reasons, the next kernel's map, old memory, command line."""
     what = "capture kernel (loaded into the crash region)" if plan.panic else "next kernel"
     parts = [
-        f"{what}, kexec{'_file' if plan.syscall == 'file' else ''}_load, entry {_entry(plan.entry)}",
+        f"{what}, kexec{'_file' if plan.syscall == 'file' else ''}_load, entry {_entry(plan.entry)}{_how_sure(plan)}",
         "",
         _segments(plan.segments),
         "",
@@ -48,6 +49,10 @@ def render_plan(plan: LoadPlan) -> str:
     if plan.assumed:
         parts += ["", "assumed", indented("\n".join(plan.assumed))]
     return "\n".join(parts)
+
+
+def _how_sure(plan: LoadPlan) -> str:
+    return f"; what the kernel's own loader chooses: {plan.certainty.value}" if plan.certainty else ""
 
 
 def _entry(entry: int | None) -> str:

@@ -25,6 +25,8 @@ def zones_document(
     size = prediction.page_size
     document: dict[str, Any] = {
         "schema": SCHEMA,
+        "about": answer.about,
+        "certainty": answer.certainty.value,
         "ranges": [
             {"zone": z.zone, "start": z.start_pfn * size, "end": z.end_pfn * size}
             for z in prediction.limits
@@ -32,7 +34,10 @@ def zones_document(
         ],
         "nodes": [_node_document(node) for node in prediction.nodes],
         "warnings": list(prediction.warnings),
-        "reasons": [reason_document(r.about, r.text, r.source) for r in prediction.reasons],
+        "reasons": [
+            reason_document(r.about, r.text, r.source, finding=r.about == "doubt" and not prediction.nodes)
+            for r in prediction.reasons
+        ],
         "observed": observed_zones_document(answer.observed),
         "agreement": answer.agreement.value,
         "explanations": list(answer.compared.why),
@@ -60,8 +65,10 @@ def zones_document(
 def render_zones(answer: ZonesAnswer, costs: Iterable[NodeCost] = (), affordable: Affordable | None = None) -> str:
     """Return the text: what the kernel prints, zones per node, what they cost, warnings, reasons."""
     prediction = answer.predicted
-    head = "predicted\n" + indented(kernel_messages(prediction))
-    parts = [head] if prediction.determined else ["predicted: not determined"]
+    other = answer.question.next_boot
+    boot = " for the next boot" if other else ""
+    head = f"predicted{boot}: {answer.certainty.value}\n" + indented(kernel_messages(prediction))
+    parts = [head] if prediction.determined else [f"predicted{boot}: not determined"]
     if prediction.nodes:
         parts.append(_zone_table(prediction))
     rows = list(costs)
@@ -71,7 +78,7 @@ def render_zones(answer: ZonesAnswer, costs: Iterable[NodeCost] = (), affordable
         parts.append(_affordable(affordable))
     if prediction.warnings:
         parts.append("warnings:\n" + indented("\n".join(prediction.warnings)))
-    if answer.observed and not answer.asked:
+    if answer.observed and not other:
         parts.insert(0, "\n".join(observed_zones_lines(answer.observed)))
         parts.append("\n".join(agreement_lines(answer.agreement, answer.compared.why)))
     if answer.question.assumed:

@@ -26,6 +26,7 @@ class ZoneBehaviour:
 
     Attributes:
         low_64k_is_ram: x86 takes only page 0 out of RAM, not the whole first 64 KiB.
+        kernel_stays_ram: x86 makes the memory of its own image RAM again where mem= or memmap= took it away.
         acpi_counts_as_top: x86 counts ACPI tables, too, when it looks for the top of memory.
         low_zones_capped: ZONE_DMA and ZONE_DMA32 of x86 end at the top of memory where that is lower than their limit.
         arm64_dma: How arm64 limits ZONE_DMA: ``none`` (there is no such zone), ``first-gib`` (the first GiB of the
@@ -41,6 +42,7 @@ class ZoneBehaviour:
     """
 
     low_64k_is_ram: bool = False
+    kernel_stays_ram: bool = False
     acpi_counts_as_top: bool = False
     low_zones_capped: bool = False
     arm64_dma: str = ARM64_NO_DMA
@@ -58,6 +60,7 @@ _MOVABLE = "mm/mm_init.c find_zone_movable_pfns_for_nodes()"
 _SIZES = "arch/arm64/mm/init.c zone_sizes_init()"
 CHANGES = (
     Change((3, 9, 0), {"low_64k_is_ram": True}, "arch/x86/kernel/setup.c trim_bios_range()", "read", _X86),
+    Change((3, 9, 0), {"kernel_stays_ram": True}, "arch/x86/kernel/setup.c e820_add_kernel_range()", "booted", _X86),
     Change((3, 19, 0), {"low_zones_capped": True}, "arch/x86/mm/init.c zone_sizes_init()", "read", _X86),
     Change((4, 6, 0), {"core_mirror": True}, "mm/page_alloc.c cmdline_parse_kernelcore()", "read"),
     Change((4, 17, 0), {"core_percent": True}, "mm/page_alloc.c cmdline_parse_core()", "read"),

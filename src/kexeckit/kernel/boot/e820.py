@@ -5,7 +5,8 @@ Rules of this file:
     2. Every step does what the kernel's function of that name does, oddities included: ends wrap, types win by number,
        and a table of one entry is never cleaned up.
 
-    BIOS table -> sanitized -> mem=, memmap= in order of appearance -> sanitized -> trim_bios -> (MTRR) -> ram()
+    BIOS table -> sanitized -> mem=, memmap= in order of appearance -> sanitized
+               -> the kernel's own memory is RAM -> trim_bios -> (MTRR) -> ram()
 
 Source: arch/x86/kernel/e820.c, e820__update_table(), __e820__range_update(), e820__range_remove(), parse_memopt(),
 parse_memmap_one(), e820__memblock_setup(); arch/x86/kernel/setup.c, trim_bios_range(); mm/memblock.c,
@@ -22,6 +23,7 @@ from kexeckit.frozen import dataclass
 from kexeckit.memory.kind import kind_from_e820
 from kexeckit.memory.memmap import MemoryEntry, MemoryMap
 from kexeckit.memory.range import MemRange, clip
+from kexeckit.memory.rangeset import RangeSet
 from kexeckit.memory.units import PAGE_SIZE
 
 E820_RAM = 1
@@ -206,16 +208,29 @@ def ram(table: Table) -> list[MemRange]:
     return [r for r in whole if r]
 
 
-def table_at_boot(table: Table, cmdline: str, reserved: Iterable[MemRange] = ()) -> EditedTable:
+def with_kernel(table: Table, kernel: MemRange) -> Table:
+    """Make the kernel's own memory RAM, whatever it was, if any of it is not; the table is not cleaned up here.
+
+    Source: arch/x86/kernel/setup.c, e820_add_kernel_range().
+    """
+    if kernel in RangeSet(MemRange(e.start, e.end) for e in table if e.type == E820_RAM and e.end > e.start):
+        return table
+    return (*range_removed(table, kernel.start, kernel.size, None), E820Entry(kernel.start, kernel.end, E820_RAM))
+
+
+def table_at_boot(
+    table: Table, cmdline: str, reserved: Iterable[MemRange] = (), kernel: MemRange | None = None
+) -> EditedTable:
     """Return the firmware's table as it is when memblock is made of it.
 
     Args:
         table: The firmware's entries in their own order.
         cmdline: The whole command line.
         reserved: RAM that the kernel makes reserved besides: what no MTRR makes cacheable, what the GART takes.
+        kernel: Where the kernel itself lies; None where that is not known, or where it leaves the table as it is.
     """
     edited = with_parameters(sanitized(table), cmdline)
-    after = bios_trimmed(edited.table)
+    after = bios_trimmed(with_kernel(edited.table, kernel) if kernel else edited.table)
     for span in reserved:
         after = sanitized(range_updated(after, span.start, span.size, E820_RAM, E820_RESERVED))
     return replace(edited, table=after)

@@ -53,7 +53,7 @@ def efi_room(
 
 def _left_out(entry: EfiMapEntry, rules: KaslrRules, cmdline: str) -> bool:
     special = entry.special and rules.leaves_special and not takes_special(cmdline)
-    return special or (entry.hot_pluggable and rules.stub_places and rules.stub_leaves_hot_pluggable)
+    return special or (entry.hot_pluggable and rules.stub_leaves_hot_pluggable)
 
 
 # Free entries with what is given back between them. The firmware merges neighbours of the same attributes.

@@ -92,12 +92,18 @@ def needed_size(init_size: int, image_size: int = 0) -> tuple[int, int]:
     """Bound the bytes that an x86 image needs at its place.
 
     Args:
-        init_size: Of the boot header (boot_params, or the file): the larger of what unpacking and running need.
+        init_size: Of the boot header: the larger of what unpacking and running need. The file has it; boot_params have
+            0 there where the EFI stub placed the kernel.
         image_size: Of the running kernel from its code to the end of its bss, or 0 where it is not known.
 
     Returns:
         At least, and at most; both are multiples of 2 MiB, and they are often the same.
+
+    Raises:
+        ValueError: There is no such size.
     """
+    if init_size <= 0:
+        raise ValueError(f"a kernel needs more than {init_size} bytes to start")
     unpacked = [(init_size - _SLACK - code) * _PER_BYTE // (_PER_BYTE + 1) for code in (_MOST_CODE, _LEAST_CODE)]
     # Behind the bss is the brk area. Where both nearly fill init_size, that is what it comes from.
     running = not image_size or image_size + _MOST_BRK >= init_size

@@ -22,6 +22,7 @@ from kexeckit.memory.units import KIB, PAGE_SIZE, align_down
 
 if TYPE_CHECKING:
     from kexeckit.kernel.behaviour.zones import ZoneBehaviour
+    from kexeckit.kernel.boot.x86_memory import X86Memory
 
 _LOW_RESERVE = MemRange(0, 64 * KIB)
 _RAM_FOR_TABLE = "no source shows the firmware's map: RAM stands for it, as far as the booted kernel saw it"
@@ -46,25 +47,39 @@ class BootMemory:
     assumed: tuple[str, ...] = ()
 
 
-def memory_at_boot(machine: Machine, cmdline: str, behaviour: "ZoneBehaviour") -> BootMemory:
+def memory_at_boot(
+    machine: Machine,
+    cmdline: str,
+    behaviour: "ZoneBehaviour",
+    kernel: MemRange | None = None,
+    *,
+    next_boot: bool = False,
+) -> BootMemory:
     """Return what is memory under a command line.
 
     Args:
         machine: What is known.
         cmdline: The whole command line that is asked about.
         behaviour: What the kernel does.
+        kernel: Where the kernel itself lies (x86); None where that is not known, or where it changes nothing.
+        next_boot: Another boot is asked about: its kernel may lie elsewhere, and stays RAM there.
     """
     same = _same_words(machine, cmdline)
     table = firmware_table(machine) if machine.arch in X86 else ()
     if table:
-        return _of_table(machine, table, cmdline, behaviour, same=same)
+        from kexeckit.kernel.boot.x86_memory import x86_memory
+
+        reach = machine.kernel.reach.value if machine.kernel.reach else None
+        found = x86_memory(table, cmdline, behaviour, given_up(machine), reach, kernel)
+        return _of_table(machine, found, printed=same and not (next_boot and early_words(cmdline)))
     known = known_memory(machine)
     if not known or same:
         return BootMemory(known, _end(known), notes=_shown_notes(machine))
     if machine.arch in X86:
         from kexeckit.kernel.boot.x86_memory import x86_memory
 
-        found = x86_memory(tuple(E820Entry(r.start, r.end, E820_RAM) for r in known), cmdline, behaviour)
+        ram = tuple(E820Entry(r.start, r.end, E820_RAM) for r in known)
+        found = x86_memory(ram, cmdline, behaviour, kernel=kernel)
         return BootMemory(found.memory, found.top, found.problem, (), (_RAM_FOR_TABLE,))
     page = machine.kernel.page_size.value if machine.kernel.page_size else PAGE_SIZE
     kept = limited(known, cmdline, page, _added_back(machine)) if machine.arch == "arm64" else known
@@ -127,14 +142,10 @@ def limited(memory: RangeSet, cmdline: str, page: int, back: Iterable[MemRange] 
     return RangeSet(kept) & memory
 
 
-def _of_table(machine: Machine, table: Table, cmdline: str, behaviour: "ZoneBehaviour", *, same: bool) -> BootMemory:
-    from kexeckit.kernel.boot.x86_memory import x86_memory
-
-    reach = machine.kernel.reach.value if machine.kernel.reach else None
-    found = x86_memory(table, cmdline, behaviour, given_up(machine), reach)
+def _of_table(machine: Machine, found: "X86Memory", *, printed: bool) -> BootMemory:
     memory = found.memory
     notes: tuple[str, ...] = ()
-    if same and machine.memory.ranges:
+    if printed and machine.memory.ranges:
         memory = known_memory(machine)
         if memory != found.memory:
             notes = ("the printed node ranges differ from what the firmware map gives; the printed ones are used",)

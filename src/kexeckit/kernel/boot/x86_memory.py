@@ -1,7 +1,7 @@
 """From an x86 firmware map and a command line to the memory that zones are made of.
 
-    firmware table -> cleaned up -> mem=, memmap= -> BIOS area out -> memory without cacheable MTRR out
-                   -> memblock.memory, and the top: the page after the highest RAM
+    firmware table -> cleaned up -> mem=, memmap= -> the kernel's memory in -> BIOS area out
+                   -> memory without cacheable MTRR out -> memblock.memory, and the top: the page after the highest RAM
 
 Source: arch/x86/kernel/setup.c, setup_arch(), trim_bios_range(); arch/x86/kernel/e820.c, e820__end_of_ram_pfn(),
 e820__memblock_setup(); arch/x86/kernel/cpu/mtrr/cleanup.c, mtrr_trim_uncached_memory().
@@ -48,6 +48,7 @@ def x86_memory(
     behaviour: "ZoneBehaviour",
     uncached: Iterable[MemRange] = (),
     reach: int | None = None,
+    kernel: MemRange | None = None,
 ) -> X86Memory:
     """Work out memory and its top.
 
@@ -57,8 +58,9 @@ def x86_memory(
         behaviour: What the kernel does.
         uncached: RAM that the kernel gives up because no MTRR makes it cacheable.
         reach: As `ram_within` takes it.
+        kernel: As `table_at_boot` takes it.
     """
-    edited = table_at_boot(table, cmdline, (*low_reserve(behaviour), *uncached))
+    edited = table_at_boot(table, cmdline, (*low_reserve(behaviour), *uncached), kernel)
     after = edited.table
     counted = (E820_RAM, E820_ACPI) if behaviour.acpi_counts_as_top else (E820_RAM,)
     spans = (clip(e.start, min(e.end, reach or e.end)) for e in after if e.type in counted)

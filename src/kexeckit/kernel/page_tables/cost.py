@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from kexeckit.frozen import dataclass
+from kexeckit.kernel.certainty import Certainty
 from kexeckit.kernel.page_tables.calls import MappingCalls
 from kexeckit.kernel.page_tables.count import count_tables
 from kexeckit.kernel.page_tables.designs import Design, compare_designs
@@ -30,6 +31,7 @@ class TableCost:
         reasons: Why so many, one sentence each.
         designs: The three designs side by side, where crash regions are known.
         assumed: What was assumed of the machine, one sentence each.
+        least: More may be mapped, at places that are not known: this is the least that it can be.
     """
 
     leaf: str
@@ -38,6 +40,14 @@ class TableCost:
     reasons: tuple[str, ...]
     designs: tuple[Design, ...] = ()
     assumed: tuple[str, ...] = ()
+    least: bool = False
+
+    @property
+    def certainty(self) -> Certainty:
+        """How sure the cost is: with another machine than the one that was assumed it is another one."""
+        if self.least:
+            return Certainty.OPEN
+        return Certainty.LIKELY if self.assumed else Certainty.CERTAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +63,11 @@ class UnknownCost:
     leaf: str
     levels: int
     why: str
+
+    @property
+    def certainty(self) -> Certainty:
+        """Open: nothing is determined."""
+        return Certainty.OPEN
 
 
 def cost_with_leaf(ranges: RangeSet, leaf: str, form: TableFormat) -> TableCost:

@@ -199,7 +199,8 @@ def answer(question: MappingQuestion, leaf: str) -> TableCost | UnknownCost:
         cost = cost_with_leaf(RangeSet(question.calls.in_order), leaf, form)
     designs = designs_of(question.calls, question.crash, rule, form)
     reasons = (*cost.reasons, *question.stated)
-    return replace(cost, reasons=reasons, designs=designs, assumed=question.assumed)
+    least = bool(question.calls.not_determined)
+    return replace(cost, reasons=reasons, designs=designs, assumed=question.assumed, least=least)
 
 
 def image_limits(machine: Machine, question: MappingQuestion) -> ImageLimits:

@@ -120,7 +120,7 @@ def _memory(facts: ReservationInput, cmdline: str) -> tuple[list[MemRange], tupl
     if not facts.table:
         spans = [r.range for r in facts.regions]
         return (_limited(spans, cmdline, facts) if facts.rules.arch == "arm64" else spans), (), ""
-    edited = table_at_boot(facts.table, cmdline, facts.changes)
+    edited = table_at_boot(facts.table, cmdline, facts.changes, facts.kernel_range)
     return ram_within(edited.table, facts.reach), edited.steps, edited.problem
 
 

@@ -81,6 +81,7 @@ class ReservationInput:
         table: The firmware's e820 table, for x86; empty where memory is given as regions.
         changes: RAM of the table that the kernel makes reserved besides: the low 64 KiB before 3.9, and what the source
             shows (MTRR).
+        kernel_range: Where the kernel itself lies, which it makes RAM again (x86); None where that is not known.
         reach: Address after the highest one that this build can use, in bytes; None for no limit (x86).
         regions: memblock.memory where no table is given.
         affinities: Which addresses are on which node, and which of them may be unplugged.
@@ -111,6 +112,7 @@ class ReservationInput:
     next_boot: bool = False
     table: Table = ()
     changes: tuple[MemRange, ...] = ()
+    kernel_range: MemRange | None = None
     reach: int | None = None
     regions: tuple[Region, ...] = ()
     affinities: tuple[MemoryAffinity, ...] = ()

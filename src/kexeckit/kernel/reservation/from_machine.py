@@ -15,14 +15,15 @@ from kexeckit.kernel.boot.affinities import affinities_at_boot, node_rules_of
 from kexeckit.kernel.boot.direct_map import DirectMap
 from kexeckit.kernel.boot.e820 import Table, ram, sanitized
 from kexeckit.kernel.boot.held import Held
+from kexeckit.kernel.boot.kernel_range import kernel_range
 from kexeckit.kernel.boot.memblock import Region
 from kexeckit.kernel.boot.memory import firmware_table, given_up, low_reserve
+from kexeckit.kernel.boot.next_boot import boot_asked_about
 from kexeckit.kernel.reservation.early import early_memory
 from kexeckit.kernel.reservation.facts import ReservationInput
-from kexeckit.kernel.reservation.firmware import assumed_firmware
 from kexeckit.kernel.reservation.held import held_before, late_of
 from kexeckit.kernel.reservation.search import Limits
-from kexeckit.kernel.reservation.unshown import boot_asked_about, has_early_log, unshown
+from kexeckit.kernel.reservation.unshown import has_early_log, unshown
 from kexeckit.machine.arch import X86
 from kexeckit.machine.fact import yes
 from kexeckit.machine.taken import Taker
@@ -75,6 +76,7 @@ def reservation_input(
         next_boot=boot.next,
         table=table,
         changes=(*(low_reserve(kernel.zones) if arch in X86 else ()), *given_up(machine)),
+        kernel_range=kernel_range(machine, boot, rules.table_buffer) if kernel.zones.kernel_stays_ram else None,
         reach=machine.kernel.reach.value if machine.kernel.reach else None,
         regions=regions,
         affinities=affinities_at_boot(machine, _ram(table, regions), cmdline, kernel.nodes) if arch in X86 else (),
@@ -87,17 +89,13 @@ def reservation_input(
         unshown=replace(open_facts, early=open_facts.early and bool(regions)),
         end_of_boot=_end_of_boot(machine) if reserved and open_facts.early and regions else (),
         reserved_later=_reserved_later(machine, held) if rules.arch == "arm64" else EMPTY,
-        sources=sources_of(machine),
-        notes=(*machine.notes, *notes, *_problems(machine), *kernel.said(rules)),
-        assumed=(*machine.assumed, *kernel.assumptions),
-        lacks=rules.needs if rules.needs and machine.on(rules.needs) is False else "",
-        below=kernel.why_not(RESERVATION),
         dma_cma=_dma_cma(machine),
         direct_map=_direct_map(machine, rules, randomised=boot.random),
         cma_per_node=_cma_per_node(machine, held),
         xen_pv=yes(machine.boot.xen_pv),
+        notes=(*machine.notes, *notes, *_problems(machine), *kernel.said(rules)),
     )
-    return _checked(facts, machine)
+    return _checked(_told(facts, machine, kernel), machine)
 
 
 _NO_LOG = "no boot log: what was reserved early is only known in part"
@@ -114,6 +112,18 @@ def swiotlb_size(cmdline: str) -> int:
         if end:
             size = align_up(slabs, _SLABS_ALIGN) * _SLAB
     return size
+
+
+def _told(facts: ReservationInput, machine: Machine, kernel: Behaviours) -> ReservationInput:
+    # What stands beside the memory: where it was read, what was assumed, why there is no reservation, or no answer.
+    needs = facts.rules.needs
+    return replace(
+        facts,
+        sources=sources_of(machine),
+        assumed=(*machine.assumed, *kernel.assumptions),
+        lacks=needs if needs and machine.on(needs) is False else "",
+        below=kernel.why_not(RESERVATION),
+    )
 
 
 def _as_built(machine: Machine, kernel: Behaviours) -> CrashRules:
@@ -205,6 +215,8 @@ def _ram(table: Table, regions: tuple[Region, ...]) -> RangeSet:
 
 
 def _with_assumed_firmware(machine: Machine, held: Sequence[Held]) -> tuple[Held, ...]:
+    from kexeckit.kernel.reservation.firmware import assumed_firmware
+
     printed = [n.range for n in machine.memory.ranges.value] if machine.memory.ranges else []
     return tuple(sorted([*held, *assumed_firmware(machine, held, printed)], key=lambda h: h.range))
 

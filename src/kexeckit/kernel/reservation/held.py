@@ -12,9 +12,10 @@ from dataclasses import replace
 from kexeckit.kernel.behaviour.reservation import CrashRules
 from kexeckit.kernel.boot.held import Held
 from kexeckit.kernel.boot.memblock import Region
+from kexeckit.kernel.boot.next_boot import Boot
 from kexeckit.kernel.reservation.boot_services import boot_services
 from kexeckit.kernel.reservation.by_address import reserved_by_address
-from kexeckit.kernel.reservation.image import Boot, image_place
+from kexeckit.kernel.reservation.image import image_place
 from kexeckit.kernel.reservation.unshown import has_early_log
 from kexeckit.machine.fact import Fact
 from kexeckit.machine.taken import Taken, Taker

@@ -14,8 +14,8 @@ head_64.S (the aligned start); arch/x86/kernel/setup.c, the order of the resourc
 from dataclasses import replace
 
 from kexeckit.formats.bootlog.early import ImageSize
-from kexeckit.frozen import dataclass
 from kexeckit.kernel.boot.held import Held
+from kexeckit.kernel.boot.next_boot import Boot
 from kexeckit.machine.arch import X86
 from kexeckit.machine.fact import Fact, yes
 from kexeckit.machine.taken import Taker
@@ -32,21 +32,6 @@ _SMALLEST, _LARGEST = 8 * MIB, 96 * MIB
 _RESOURCES = ("Kernel code", "Kernel rodata", "Kernel data", "Kernel bss")
 # Behind the bss lies the brk area, from which the kernel takes its first page tables.
 _BRK = 512 * KIB
-
-
-@dataclass(frozen=True, slots=True)
-class Boot:
-    """Which boot is asked about.
-
-    Attributes:
-        next: Another one than the source shows.
-        random: In it the kernel may be put at a random place.
-        seen_random: In the one that the source shows it may have been.
-    """
-
-    next: bool
-    random: bool
-    seen_random: bool
 
 
 def resource_image(machine: Machine) -> Held | None:

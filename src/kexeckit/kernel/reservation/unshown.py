@@ -10,12 +10,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from kexeckit.formats.cmdline import has_word, split_words
+from kexeckit.formats.cmdline import split_words
 from kexeckit.kernel.behaviour.behaviours import Behaviours
 from kexeckit.kernel.behaviour.reservation import CrashRules
 from kexeckit.kernel.boot.held import Held
+from kexeckit.kernel.boot.next_boot import may_be_efi, may_be_randomised
 from kexeckit.kernel.reservation.facts import KernelImage, Unshown
-from kexeckit.kernel.reservation.image import Boot, resource_image
+from kexeckit.kernel.reservation.image import resource_image
 from kexeckit.machine.arch import X86
 from kexeckit.machine.fact import yes
 from kexeckit.machine.taken import Taker
@@ -52,7 +53,7 @@ def _with_log(machine: Machine, rules: CrashRules, cmdline: str, shown: set[Take
     return Unshown(
         initrd=None if Taker.INITRD in shown or no_initrd(machine) else _hidden_initrd(machine, rules, cmdline),
         initrd_high=rules.arch == "arm64" and yes(machine.boot.efi),
-        firmware=rules.arch in X86 and _may_be_efi(machine) and not (machine.efi.map or yes(machine.boot.kexec)),
+        firmware=rules.arch in X86 and may_be_efi(machine) and not (machine.efi.map or yes(machine.boot.kexec)),
         tops=_tops(machine, rules, shown_nodes=Taker.NODE_DATA in shown),
     )
 
@@ -62,7 +63,7 @@ def _without_log(machine: Machine, shown: set[Taker]) -> Unshown:
     found = Taker.INITRD in shown or no_initrd(machine)
     return Unshown(
         initrd=None if found else 0,
-        firmware=x86 and _may_be_efi(machine) and not (machine.efi.map or yes(machine.boot.kexec)),
+        firmware=x86 and may_be_efi(machine) and not (machine.efi.map or yes(machine.boot.kexec)),
         tops=MIB if x86 else 0,
         early=machine.arch == "arm64",
     )
@@ -78,43 +79,11 @@ def no_initrd(machine: Machine) -> bool:
     return machine.boot.initrd is not None and machine.boot.initrd.value is None
 
 
-def boot_asked_about(machine: Machine, rules: CrashRules, cmdline: str, *, next_boot: bool) -> Boot:
-    """Return which boot a command line asks about: another one than the source shows, if it is another one's."""
-    seen = machine.cmdline
-    return Boot(
-        next=next_boot or cmdline != seen,
-        random=may_be_randomised(machine, rules, cmdline),
-        seen_random=may_be_randomised(machine, rules, seen),
-    )
-
-
 def _loader_reach(machine: Machine) -> int:
     # The boot protocol has 32 bits for an initrd's address. Only EFI and kexec go beyond, by ext_ramdisk_image:
     # Documentation/arch/x86/zero-page.rst; arch/x86/kernel/setup.c, get_ramdisk_image().
-    low = machine.arch in X86 and not _may_be_efi(machine) and not yes(machine.boot.kexec)
+    low = machine.arch in X86 and not may_be_efi(machine) and not yes(machine.boot.kexec)
     return 4 * GIB if low else 1 << 64
-
-
-def _may_be_efi(machine: Machine) -> bool:
-    # As the source says; or because no source tells, such as a log that begins behind that line. What describes a
-    # machine by hand names what it has.
-    if machine.boot.efi is None:
-        return machine.kind != "described"
-    return machine.boot.efi.value
-
-
-def may_be_randomised(machine: Machine, rules: CrashRules, cmdline: str) -> bool:
-    """Say whether the kernel may have been put at a random place."""
-    if has_word(cmdline, "nokaslr") or yes(machine.boot.kaslr_off):
-        return False
-    if rules.arch == "arm64":
-        # Only EFI's stub chooses a place there: drivers/firmware/efi/libstub/arm64-stub.c, handle_kernel_image().
-        return yes(machine.boot.efi)
-    drawn = machine.boot.random_place
-    if drawn and not drawn.value and rules.kaslr_limit is None and not has_word(machine.cmdline, "nokaslr"):
-        # Free to draw a place, it drew none: it is built without (arch/x86/boot/compressed/kaslr.c, KASLR_FLAG).
-        return False
-    return rules.kaslr
 
 
 def _hidden_initrd(machine: Machine, rules: CrashRules, cmdline: str) -> int | None:
@@ -142,6 +111,7 @@ def _random_kernel(machine: Machine, kernel: Behaviours, rules: CrashRules, cmdl
     size, source = (found.value.most, found.at) if found else (_DEFAULT_IMAGE, "assumed")
     if seen:
         size, source = align_up(seen.range.size, 2 * MIB), seen.source
+    # Only where the place is open are all of them asked for.
     from kexeckit.kernel.reservation.image_room import image_places_of
 
     slots = image_places_of(machine, kernel, cmdline, size)

@@ -6,9 +6,10 @@ tables that nothing shows, is taken from there, and the reasons say so.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from kexeckit.errors import UnavailableError
-from kexeckit.formats.cmdline import values, with_words
+from kexeckit.formats.cmdline import split_words, values, with_words
 from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.behaviours import Behaviours
 from kexeckit.kernel.behaviour.floors import ZONES
@@ -23,6 +24,8 @@ from kexeckit.kernel.boot.affinities import affinities_at_boot, node_rules_of
 from kexeckit.kernel.boot.memblock import Region
 from kexeckit.kernel.boot.memory import BootMemory, memory_at_boot
 from kexeckit.kernel.boot.nodes import NodeLayout, node_layout, numa_switched_off, without_kernel_nodes
+from kexeckit.kernel.certainty import Certainty
+from kexeckit.kernel.zones.doubt import MOVABLE, NO_NODES, NODES, ZoneDoubt, assumption
 from kexeckit.kernel.zones.limits import DMA, HIGHMEM, ArchFacts
 from kexeckit.kernel.zones.machine import Reason, ZoneMachine, with_mirror
 from kexeckit.kernel.zones.parameters import ZoneParameters, idle_words, parse_zone_parameters
@@ -34,10 +37,13 @@ from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import EMPTY, RangeSet
 from kexeckit.memory.units import GIB, MIB
 
+if TYPE_CHECKING:
+    from kexeckit.kernel.boot.next_boot import Boot
+
+_PLACE_WORDS = ("mem", "memmap", "movable_node", "add_efi_memmap", "disable_mtrr_trim", "efi_fake_mem", "noefi")
 _LOST = "mm/mm_init.c memmap_init()"
 _FIRMWARE_LIMIT = "drivers/of/address.c of_dma_get_max_cpu_address(), drivers/acpi/arm64/iort.c"
 _EFI_ARCHES = ("x86_64", "i386", "arm64", "riscv64", "loongarch64")
-_NO_NODES = "no source shows nodes: all memory is taken for node 0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,8 @@ class ZoneQuestion:
         behaviour: What the kernel does.
         cmdline: The command line that is asked about.
         assumed: What was assumed because no source shows it.
+        next_boot: The question is about another boot than the source shows.
+        doubts: What the source cannot show, and what it leaves of the answer.
         below: Why zones of this kernel are not modelled, or None.
     """
 
@@ -58,16 +66,21 @@ class ZoneQuestion:
     behaviour: ZoneBehaviour
     cmdline: str
     assumed: tuple[str, ...] = ()
+    next_boot: bool = False
+    doubts: tuple[ZoneDoubt, ...] = ()
     below: str | None = None
 
 
-def zone_question(machine: Machine, words: Sequence[str] = (), behaviours: Behaviours | None = None) -> ZoneQuestion:
+def zone_question(
+    machine: Machine, words: Sequence[str] = (), behaviours: Behaviours | None = None, *, next_boot: bool = False
+) -> ZoneQuestion:
     """Put a question about a machine's zones together.
 
     Args:
         machine: What is known.
         words: Words of a kernel command line; they replace those of the same names in the machine's.
         behaviours: What the kernel does; None to choose by its version.
+        next_boot: Ask about the next boot even if the words change nothing.
 
     Raises:
         InputError: No architecture, or a memory map that cannot be understood.
@@ -77,35 +90,49 @@ def zone_question(machine: Machine, words: Sequence[str] = (), behaviours: Behav
     kernel = behaviours or behaviours_of(machine)
     behaviour = kernel.zones
     cmdline = with_words(machine.cmdline, words)
-    asking = _Asking(machine, cmdline, kernel)
+    asking = _Asking(machine, cmdline, kernel, next_boot=next_boot or cmdline != machine.cmdline)
     asking.reasons += [Reason("kernel", text) for text in kernel.said(behaviour)]
     made = asking.machine()
     idle = tuple(Reason("words", f"{word} has no effect on zones") for word in idle_words(list(words)))
     made = replace(made, unknown=(*idle, *made.unknown))
-    parameters = parse_zone_parameters(cmdline).as_read_by(behaviour)
-    below = kernel.why_not(ZONES)
+    assumed = (*machine.assumed, *kernel.assumptions, *asking.assumed)
     return ZoneQuestion(
-        made, parameters, behaviour, cmdline, (*machine.assumed, *kernel.assumptions, *asking.assumed), below
+        made,
+        parse_zone_parameters(cmdline).as_read_by(behaviour),
+        behaviour,
+        cmdline,
+        assumed,
+        asking.next_boot,
+        (*asking.doubts, *asking.anew(), *(assumption(text) for text in assumed)),
+        kernel.why_not(ZONES),
     )
 
 
 class _Asking:
     # One machine and one command line; reasons and assumptions are collected on the way.
 
-    def __init__(self, machine: Machine, cmdline: str, kernel: Behaviours) -> None:
+    def __init__(self, machine: Machine, cmdline: str, kernel: Behaviours, *, next_boot: bool) -> None:
         self.known = machine
         self.cmdline = cmdline
+        self.kernel = kernel
         self.behaviour = kernel.zones
         self.rules = node_rules_of(machine, kernel.nodes)
+        self.next_boot = next_boot
         self.reasons: list[Reason] = []
         self.assumed: list[str] = []
+        self.doubts: list[ZoneDoubt] = []
+        self._lines = (machine.cmdline, cmdline)
+        self._layout_found = NodeLayout((), ())
+        self._image: MemRange | None = None
 
     def machine(self) -> ZoneMachine:
-        boot = memory_at_boot(self.known, self.cmdline, self.behaviour)
+        self._image = self._kernel_range()
+        kernel = self._image if self.behaviour.kernel_stays_ram else None
+        boot = memory_at_boot(self.known, self.cmdline, self.behaviour, kernel, next_boot=self.next_boot)
         if not boot.memory:
             raise _nothing(self.known)
         self._tell(boot)
-        layout = self._layout(boot.memory)
+        layout = self._layout_found = self._layout(boot.memory)
         mirrored = self.known.efi.mirrored.value if self.known.efi.mirrored else EMPTY
         whole = self.known.efi.mirror_whole
         cleared = without_kernel_nodes(layout, self._reserved()) if self.rules.clears_hotplug else layout.regions
@@ -123,7 +150,9 @@ class _Asking:
     def _tell(self, boot: BootMemory) -> None:
         self.reasons += [Reason("source", note) for note in self.known.notes]
         self.reasons += [Reason("ranges", note) for note in boot.notes]
-        self.reasons += [Reason(p.about.partition(".")[2], str(p)) for p in self.known.problems if _matters(p.about)]
+        damaged = [p for p in self.known.problems if _matters(p.about)]
+        self.reasons += [Reason(p.about.partition(".")[2], str(p)) for p in damaged]
+        self.doubts += [ZoneDoubt(str(p), told=True) for p in damaged]
         if boot.problem:
             self.reasons.append(Reason("ranges", f"the kernel stops at boot: {boot.problem}", "arch/x86/kernel/e820.c"))
         self.assumed += boot.assumed
@@ -134,12 +163,14 @@ class _Asking:
         if numa_switched_off(self.cmdline):
             return one
         if any(v.startswith("fake=") for v in values(self.cmdline, "numa")):
-            self._say("nodes", "numa=fake is not predicted: the nodes of the source are shown")
+            text = "numa=fake is not predicted"
+            self._say("nodes", text)
+            self.doubts.append(ZoneDoubt(text, Certainty.OPEN, frozenset((NODES, MOVABLE)), told=True))
         affinities = affinities_at_boot(self.known, memory, self.cmdline, self.rules)
         if not affinities:
             nodes = self.known.nodes
             if not (nodes.srat or nodes.blocks or nodes.refused or self.known.memory.ranges):
-                self.assumed.append(_NO_NODES)
+                self.assumed.append(NO_NODES)
             return one
         found = node_layout(memory, affinities, self.rules)
         if not found:
@@ -149,14 +180,42 @@ class _Asking:
             self._say("nodes", f"{first} and maybe more memory is on no node: the kernel dies of that at boot", _LOST)
         return found or one
 
+    def anew(self) -> tuple[ZoneDoubt, ...]:
+        """Return what the next boot draws anew; nothing where the question is about the boot that is shown."""
+        if not self.next_boot or not self._by_place():
+            return ()
+        from kexeckit.kernel.zones.next_boot import Asked, drawn_anew
+
+        clears = self.rules.clears_hotplug
+        boot = self._boot()
+        asked = Asked(self.known, self.kernel, self.cmdline, boot, self._image, self._layout_found, clears)
+        return tuple(drawn_anew(asked))
+
+    def _by_place(self) -> bool:
+        # Whether there are words with which it matters where kernel and initrd lie, or what the map was before.
+        return any(w.name.replace("-", "_") in _PLACE_WORDS for line in self._lines for w in split_words(line))
+
+    def _boot(self) -> "Boot":
+        from kexeckit.kernel.boot.next_boot import boot_asked_about
+
+        return boot_asked_about(self.known, self.kernel.reservation, self.cmdline, next_boot=self.next_boot)
+
+    def _kernel_range(self) -> MemRange | None:
+        if self.known.arch not in X86 or not self._by_place():
+            return None
+        from kexeckit.kernel.boot.kernel_range import kernel_range
+
+        return kernel_range(self.known, self._boot(), self.kernel.reservation.table_buffer)
+
     def _say(self, about: str, text: str, source: str = "") -> None:
         self.reasons.append(Reason(about, text, source))
 
     def _reserved(self) -> RangeSet:
-        # What lies on a node before nodes are set up. The kernel itself avoids hot-pluggable memory.
+        # What lies on a node before nodes are set up.
         found = self.known.boot.initrd
         spans = [MemRange(0, MIB), *(t.range for t in self.known.taken_by(Taker.ACPI_TABLE))]
         spans += [t.loaded or t.range for t in self.known.taken_by(Taker.INITRD)]
+        spans += [self._image] if self._image else []
         return RangeSet([*spans, found.value] if found and found.value else spans)
 
     def _memoryless(self, regions: tuple[Region, ...]) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from kexeckit.frozen import dataclass
 from kexeckit.kernel.observed import NO_CMDLINE, OTHER_WORDS, Agreement, Compared, not_compared
+from kexeckit.kernel.zones.doubt import MOVABLE, NODES, RANGES
 from kexeckit.kernel.zones.from_machine import ZoneQuestion
 from kexeckit.kernel.zones.predict import ZonePrediction
 from kexeckit.machine.value import Machine
@@ -71,12 +72,24 @@ def compare_zones(
         return not_compared("the source does not show the zones that the kernel made")
     if machine.kernel.cmdline is None:
         return NO_CMDLINE
-    if question.cmdline != machine.cmdline:
+    if question.next_boot:
         return OTHER_WORDS
     if not found.determined or not found.nodes:
         return not_compared("the prediction is not determined")
-    differences = (*_ranges(found, observed), *_nodes(found, observed), *_movable(found, observed))
-    return Compared(Agreement.DIFFER, (*differences, *question.assumed)) if differences else Compared(Agreement.AGREE)
+    parts = {
+        RANGES: tuple(_ranges(found, observed)),
+        NODES: tuple(_nodes(found, observed)),
+        MOVABLE: tuple(_movable(found, observed)),
+    }
+    differences = tuple(text for texts in parts.values() for text in texts)
+    if not differences:
+        return Compared(Agreement.AGREE)
+    # What was likely only, and is explained by what else was possible, is no contradiction.
+    differing = {part for part, texts in parts.items() if texts}
+    explained = tuple(d.text for d in question.doubts if differing <= d.touches)
+    if explained:
+        return not_compared(*differences, *explained)
+    return Compared(Agreement.DIFFER, (*differences, *question.assumed))
 
 
 def _ranges(found: ZonePrediction, observed: ObservedZones) -> Iterator[str]:

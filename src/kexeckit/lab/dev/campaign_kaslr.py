@@ -168,18 +168,19 @@ def places(case: KaslrBoot, report: GuestReport) -> Places:
     kernel = fetch_kernel(case.suite)
     rules = kaslr_rules("x86_64", parse_kernel_version(kernel.version))
     params = parse_boot_params(report.data("boot_params"), "the guest's boot_params")
-    room = _efi(report, rules, params) if case.firmware == "efi" else _bios(report, params)
-    rows = image_slots(room, rules, report.text("cmdline"), size=_needed(kernel.vmlinuz, params, _image(report)))
+    size = _needed(kernel.vmlinuz, params, _image(report))
+    room = _efi(report, rules, params, size) if case.firmware == "efi" else _bios(report, params)
+    rows = image_slots(room, rules, report.text("cmdline"), size=size)
     if rows is None:
         raise UnavailableError(f"no places are known for {kernel.release}")
     return Places(kernel.release, rows)
 
 
-# The file says how much it unpacks to; what is computed without it must agree.
+# The file says how much it unpacks to; what is computed without it must agree. New stubs leave init_size empty.
 def _needed(vmlinuz: Path, params: BootParams, image: MemRange) -> int:
     data = vmlinuz.read_bytes()
     size = align_up(max(unpacked_size(data, parse_bzimage(data, vmlinuz.name)) or 0, image.size), _ALIGN)
-    least, most = needed_size(params.init_size, image.size)
+    least, most = needed_size(params.init_size, image.size) if params.init_size else (size, size)
     if not least <= size <= most:
         raise UnavailableError(f"the image needs {size:#x} bytes, and {least:#x} to {most:#x} were computed")
     return size
@@ -192,9 +193,9 @@ def _bios(report: GuestReport, params: BootParams) -> ImageRoom:
     return ImageRoom(memory, avoid=tuple(MemRange.from_size(start, size) for start, size in held if size))
 
 
-def _efi(report: GuestReport, rules: KaslrRules, params: BootParams) -> ImageRoom:
+def _efi(report: GuestReport, rules: KaslrRules, params: BootParams, size: int) -> ImageRoom:
     entries = efi_map(parse_boot_log(report.text("dmesg"), "the guest's log"))
-    back = [e.range for e in entries if e.type == _LOADER_CODE and e.range.overlaps(_image(report))]
+    back = [MemRange.from_size(_image(report).start, size)]
     initrd = align_up(params.initrd_size, 4096)
     back += [MemRange.from_size(params.initrd_address, initrd)] if initrd else []
     load = max((_file_at(e) for e in entries if e.type == _LOADER_CODE), default=LOAD_ADDRESS)
@@ -242,7 +243,8 @@ def flatness(records: Sequence[Record]) -> Iterator[str]:
         records: Results, all with a place.
     """
     total = records[0]["of"]
-    bins = max(min(len(records) // _BIN, total), 1)
+    # As many bins as there can be with the wanted number of boots expected in the smallest.
+    bins = max(total // -(-_BIN * total // len(records)), 1)
     edges = [total * n // bins for n in range(bins + 1)]
     sizes = [high - low for low, high in pairwise(edges)]
     counts = [sum(low <= r["place"] < high for r in records) for low, high in pairwise(edges)]

@@ -70,9 +70,11 @@ def _judged(asked: Machine, words: tuple[str, ...], came: Path) -> Iterator[Judg
     iomem = parse_iomem((came / "proc/iomem").read_text(), str(came))
     seen = tuple((r.start, r.size) for r in iomem.crash_regions())
     yield from judge_reservation(answer_of(answer_reservation(asked, words)), seen)
-    predicted = answer_zones(asked, words).predicted
+    zones = answer_zones(asked, words)
     texts = {"dmesg": (came / "dmesg").read_bytes(), "zoneinfo": (came / "proc/zoneinfo").read_bytes()}
-    checks = list(compare_zones(predicted, GuestReport("boot", texts, complete=True)))
+    checks = list(compare_zones(zones.predicted, GuestReport("boot", texts, complete=True)))
     wrong = [c for c in checks if not c.agrees]
     told, came_so = ("; ".join(f"{c.subject} {getattr(c, side)}" for c in wrong) for side in ("predicted", "observed"))
-    yield Judged("zones", "", CERTAIN, not wrong, not wrong, told, came_so)
+    sure = zones.certainty.value
+    # What else is possible is told in words, and not compared.
+    yield Judged("zones", "", sure, not wrong, not wrong or sure != CERTAIN, told, came_so)
