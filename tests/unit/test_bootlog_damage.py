@@ -127,8 +127,12 @@ def verdict(found: Reservation | None, whole: Reservation) -> str:
     if (found.outcome, shown(found)) == (whole.outcome, shown(whole)):
         return "same"
     sizes = [(kind, size) for kind, _, size in shown(found)] == [(kind, size) for kind, _, size in shown(whole)]
-    sure = found.certainty is Certainty.CERTAIN or found.outcome not in ("reserved", "not-determined")
-    left_open = not sure and sizes and all(start is None for _, start, _ in shown(found))
+    starts = zip(found.regions, whole.regions, strict=True) if sizes else ()
+    left_open = sizes and all(
+        is_.address_certainty is not Certainty.CERTAIN
+        and (is_.start is None or any(c.part == is_.kind and c.holds(was.start or 0) for c in found.candidates))
+        for is_, was in starts
+    )
     return "open" if left_open else "wrong"
 
 

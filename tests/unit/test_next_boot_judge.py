@@ -150,7 +150,7 @@ def test_kept_boots_are_asked(kept: Path) -> None:
 
 
 def test_another_boot_is_noticed(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A region that comes elsewhere, and zones that come otherwise, are faults of each source that was certain."""
+    """A region and zones that come otherwise are faults of each source; a log alone only estimates the image's end."""
     for name, was, comes in (
         ("proc/iomem", "2e000000-3dffffff : Crash", "2d000000-3cffffff : Crash"),
         ("proc/zoneinfo", "spanned  4095", "spanned  1"),
@@ -161,7 +161,8 @@ def test_another_boot_is_noticed(kept: Path, capsys: pytest.CaptureFixture[str])
         path.write_text(text.replace(was, comes))
     assert main(["--keep", str(kept), "--again"]) == 1
     told = capsys.readouterr().out
-    assert told.count("certain address main wrong: told 0x2e000000, came 0x2d000000") == 3
+    assert told.count("certain address main wrong: told 0x2e000000, came 0x2d000000") == 2
+    assert told.count("likely address main not among: told 0x2e000000; or 0x2e000000, came 0x2d000000") == 1
     assert told.count("certain zones wrong") == 3
     assert told.rstrip().endswith("6 faults")
 

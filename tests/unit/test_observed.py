@@ -1,6 +1,7 @@
 """What a kernel was seen to do beside what is predicted: whether they agree, and what a script can tell from it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,14 @@ import pytest
 
 import zone_logs
 from answers import Asking
-from bootlogs import MIB, x86_log
+from bootlogs import GIB, MIB, pc_table, x86_log
 from kexeckit.cli.main import main
+from kexeckit.kernel.certainty import Certainty
+from kexeckit.kernel.observed import Agreement
+from kexeckit.kernel.reservation.doubt import Candidate, Doubt
+from kexeckit.kernel.reservation.observed import ObservedReservation, compare_reservation
+from kexeckit.kernel.reservation.predict import CrashRegion, Reservation, predict_reservation
+from readings import facts_of_log
 
 START = 0xAE000000
 DONE = f"Reserving 256MB of memory at {START // MIB}MB for crashkernel (System RAM: 3071MB)"
@@ -145,3 +152,87 @@ def test_zones(
     text = plain.replace(old, new) if old else plain
     ended, found = zones(tmp_path, capsys, text, *words.split())
     assert (ended, found["agreement"]) == (code, agreement), found["explanations"]
+
+
+ROOMY = x86_log(pc_table(61 * GIB), cmdline="root=/dev/vda1 crashkernel=256M")
+
+
+@pytest.mark.parametrize(
+    ("at", "agreement"),
+    [
+        (0xAE000000, "agree"),
+        # As if the kernel image had lain in its way, which the log does not show.
+        (0xAD000000, "unknown"),
+        (0x9C000000, "unknown"),
+        (0x9B000000, "differ"),
+        (0xAD100000, "differ"),
+        (0xAF000000, "differ"),
+    ],
+)
+def test_a_likely_address_that_came_as_a_doubt_has_it(ask: Asking, at: int, agreement: str) -> None:
+    """Then it is not known whether they agree, and the doubt says why; elsewhere they differ as ever."""
+    line = f"Reserving 256MB of memory at {at // MIB}MB for crashkernel (System RAM: 64000MB)\n"
+    found = ask.log(f"{ROOMY}[    0.000000] {line}")
+    assert (found["regions"][0]["start"], found["regions"][0]["certainty"]["address"]) == (0xAE000000, "likely")
+    assert found["agreement"] == agreement
+    if agreement == "unknown":
+        assert ["the kernel image lies" in why for why in found["explanations"]] == [True]
+
+
+def compared(found: Reservation, *seen: tuple[str, int, int], exact: bool = True) -> Agreement:
+    """Return how a prediction compares with regions that were seen."""
+    regions = tuple(CrashRegion(start, size, kind, "Crash kernel") for kind, start, size in seen)
+    return compare_reservation(
+        found, ObservedReservation("reserved" if seen else "none", regions, "x", exact)
+    ).agreement
+
+
+def likely(*rows: Candidate, outcome: str = "reserved", sure: Certainty = Certainty.LIKELY) -> Reservation:
+    """Return a prediction of 256 MiB at START, or of none, in a doubt with candidates."""
+    found = predict_reservation(facts_of_log(log()))
+    doubt = Doubt("x", "y", ("main",), candidates=rows)
+    regions = tuple(replace(r, address_certainty=sure) for r in found.regions) if outcome == "reserved" else ()
+    return replace(found, outcome=outcome, certainty=sure, regions=regions, doubts=(doubt,), candidates=rows)
+
+
+LOWER = Candidate("main", START - 16 * MIB, START - 64 * MIB, 16 * MIB, "x")
+NOWHERE = Candidate("main", None, None, 0, "x")
+SIZE = 256 * MIB
+
+
+def test_what_a_doubt_has_among_its_candidates() -> None:
+    """Another address, none at all, or one where none was likely."""
+    assert compared(likely(LOWER), ("main", START - 32 * MIB, SIZE)) is Agreement.UNKNOWN
+    assert compared(likely(LOWER), ("main", START - 32 * MIB, SIZE - MIB)) is Agreement.DIFFER
+    assert compared(likely(LOWER)) is Agreement.DIFFER
+    assert compared(likely(NOWHERE)) is Agreement.UNKNOWN
+    assert compared(likely(NOWHERE), ("main", START - 16 * MIB, SIZE)) is Agreement.DIFFER
+    assert compared(likely(LOWER, outcome="failed"), ("main", START - 16 * MIB, SIZE)) is Agreement.UNKNOWN
+    assert compared(likely(NOWHERE, outcome="failed"), ("main", START - 16 * MIB, SIZE)) is Agreement.DIFFER
+
+
+def test_what_is_certain_differs_all_the_same() -> None:
+    """A candidate is no excuse then."""
+    for found in (likely(LOWER, NOWHERE, sure=Certainty.CERTAIN),):
+        assert compared(found, ("main", START, SIZE)) is Agreement.AGREE
+        assert compared(found, ("main", START - 32 * MIB, SIZE)) is Agreement.DIFFER
+        assert compared(found) is Agreement.DIFFER
+    failed = likely(LOWER, outcome="failed", sure=Certainty.CERTAIN)
+    assert compared(failed, ("main", START - 32 * MIB, SIZE)) is Agreement.DIFFER
+
+
+def test_a_low_part_that_comes_or_not() -> None:
+    """Where a doubt has it so."""
+    low = Candidate("low", START - 512 * MIB, START - 512 * MIB, 0, "x")
+    both = (("low", START - 512 * MIB, 128 * MIB), ("main", START, SIZE))
+    assert compared(likely(low), *both) is Agreement.UNKNOWN
+    assert compared(likely(LOWER), *both) is Agreement.DIFFER
+    assert compared(likely(low), both[0], both[0], both[1]) is Agreement.DIFFER
+
+
+def test_whole_mib_are_compared_with_rows_of_any_start() -> None:
+    """A log that rounds down shows the MiB that a start lies in."""
+    odd = replace(LOWER, start=START - 16 * MIB + 4096, last=START - 64 * MIB + 4096)
+    for exact, agreement in ((False, Agreement.UNKNOWN), (True, Agreement.DIFFER)):
+        assert compared(likely(odd), ("main", START - 32 * MIB, SIZE), exact=exact) is agreement
+    assert compared(likely(odd), ("main", START - 33 * MIB, SIZE), exact=False) is Agreement.DIFFER

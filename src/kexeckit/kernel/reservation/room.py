@@ -29,7 +29,7 @@ def always_room(memory: Memblock, request: Request, rules: CrashRules, limits: L
         takes: The pieces.
     """
     for window in main_windows(request, rules, limits):
-        if not _always(memory, window, request.size + window.extra, takes):
+        if not fits_beside(memory, window, request.size + window.extra, takes):
             continue
         low = low_window(rules, limits)
         size = low_size(request, rules, limits, _HIGH)
@@ -37,13 +37,21 @@ def always_room(memory: Memblock, request: Request, rules: CrashRules, limits: L
             return True
         # The main region may itself be one more piece in the low part's way.
         more = Takes(takes.pieces + 1, takes.size + request.size)
-        return _always(
+        return fits_beside(
             memory, low_window(rules, limits, size), size, more if low.range.overlaps(window.range) else takes
         )
     return False
 
 
-def _always(memory: Memblock, window: Window, size: int, takes: Takes) -> bool:
+def fits_beside(memory: Memblock, window: Window, size: int, takes: Takes) -> bool:
+    """Say whether so many bytes fit into a window wherever a number of pieces lie.
+
+    Args:
+        memory: memblock without the pieces.
+        window: The window.
+        size: Bytes of what is to fit.
+        takes: The pieces.
+    """
     rooms = (window.range.intersection(free.range) for free in memory.free())
     return pieces_to_fill([r.size for r in rooms if r], size + window.align - PAGE_SIZE, takes.size) > takes.pieces
 

@@ -12,10 +12,11 @@ from dataclasses import replace
 
 from kexeckit.frozen import dataclass
 from kexeckit.kernel.boot.memblock import Memblock, fit
-from kexeckit.kernel.reservation.doubt import Candidate
+from kexeckit.kernel.reservation.doubt import Candidate, Takes
 from kexeckit.kernel.reservation.early import EarlyMemory, early_memory
 from kexeckit.kernel.reservation.facts import ReservationInput
 from kexeckit.kernel.reservation.request import Request
+from kexeckit.kernel.reservation.room import fits_beside
 from kexeckit.kernel.reservation.search import Placement, Window, low_size, low_window, main_windows, place
 from kexeckit.memory.range import MemRange, clip
 from kexeckit.memory.units import align_down, align_up
@@ -112,10 +113,12 @@ def in_the_way(trial: Trial, part: str, piece: Piece, when: str) -> Iterator[Can
         yield single(part, None, when)
         return
     room = trial.room(region)
-    yield from _below_piece(part, region, room, window, piece, when)
+    rows = list(_below_piece(part, region, room, window, piece, when))
     if not _leaves_room(region, room, window, piece):
-        blocked = trial.early.memory.reserve((clip(max(room.start, window.range.start), region.end) or region,))
-        yield from _further(trial, part, blocked, piece, f"{when} and leaves no room there")
+        rows += _further(trial, part, room, piece, f"{when} and leaves no room there")
+    yield from rows
+    if part == "main":
+        yield from _low_beside(trial, rows, piece, when)
 
 
 def _meets(piece: Piece, region: MemRange) -> bool:
@@ -145,28 +148,41 @@ def _leaves_room(region: MemRange, room: MemRange, window: Window, piece: Piece)
     return low - region.size >= floor
 
 
-def _further(trial: Trial, part: str, blocked: Memblock, piece: Piece, when: str) -> Iterator[Candidate]:
-    # The next lower room or window; a main region that goes high may want a low one, which the piece may meet as well.
-    region, memory = trial.regions[part], trial.early.memory
-    if part == "low":
-        window = low_window(trial.facts.rules, trial.facts.limits, region.size)
-        yield single(part, _found(blocked, region.size, window), when)
-        return
-    found = None
-    for window in _windows_from(trial, part, trial.window(part)):
-        found = found or _found(blocked, trial.request.size + window.extra, window)
-    yield single(part, found, when)
-    rules, limits = trial.facts.rules, trial.facts.limits
-    size = low_size(trial.request, rules, limits, found.start) if found else 0
-    if found and size and "low" not in trial.regions:
-        window = low_window(rules, limits, size)
-        low = _found(memory.reserve((found,)), size, window)
-        yield single("low", low, when)
-        if low:
-            room = next(f.range for f in memory.free() if f.range.contains(low))
-            yield from _below_piece("low", low, room, window, piece, when)
-    elif not size and "low" in trial.regions:
+def _further(trial: Trial, part: str, room: MemRange, piece: Piece, when: str) -> Iterator[Candidate]:
+    # The next room or window.
+    own = trial.window(part)
+    others = trial.early.memory.reserve((room,))
+    for window in _windows_from(trial, part, own):
+        size = trial.regions[part].size if part == "low" else trial.request.size + window.extra
+        again = None if window == own else fit(room, size, window.align, window.range)
+        if again is not None:
+            # A later window reaches over the same room, where there may be some above the piece, or below.
+            region = MemRange.from_size(again, size)
+            yield single(part, region, when)
+            yield from _below_piece(part, region, room, window, piece, when)
+        found = _found(others, size, window)
+        if found:
+            yield single(part, found, when)
+            return
+    yield single(part, None, when)
+
+
+def _low_beside(trial: Trial, rows: Iterable[Candidate], piece: Piece, when: str) -> Iterator[Candidate]:
+    # What becomes of the low part where the main one lies elsewhere: it is wanted or not, and has other room.
+    had, rules, limits = trial.regions.get("low"), trial.facts.rules, trial.facts.limits
+    spans = [clip(r.last, r.start + trial.request.size) for r in rows if r.start is not None and r.last is not None]
+    sizes = {
+        low_size(trial.request, rules, limits, at) for s in spans if s for at in (s.start, s.end - trial.request.size)
+    }
+    if had and 0 in sizes:
         yield single("low", None, when)
+    wanted = max(sizes, default=0)
+    if not wanted or (had and not any(s.overlaps(had) for s in spans if s)):
+        return
+    yield from _low_rooms(trial, when)
+    both = Takes(2, piece.size + trial.request.size)
+    if not rules.low_optional and not fits_beside(trial.early.memory, low_window(rules, limits, wanted), wanted, both):
+        yield single("main", None, f"{when} and leaves no room for the low part")
 
 
 def _found(memory: Memblock, size: int, window: Window) -> MemRange | None:
