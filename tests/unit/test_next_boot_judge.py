@@ -19,6 +19,7 @@ from kexeckit.lab.dev.next_boot_judge import (
     Judged,
     JudgedBoot,
     RegionAnswer,
+    judge_cma,
     judge_reservation,
 )
 from kexeckit.lab.dev.next_boot_table import false_certainties, reliability
@@ -105,6 +106,19 @@ def test_two_regions() -> None:
     assert not address(answer, seen[1], part="low").right
 
 
+def test_cma() -> None:
+    """All areas as one; an area that lies somewhere is open, and what nobody spoke of is a wrong answer."""
+    area = RegionAnswer("cma", 100 * MIB, CERTAIN, 4096 * MIB, CERTAIN)
+    came, elsewhere = ((4096 * MIB, 100 * MIB),), ((256 * MIB, 100 * MIB),)
+    said = replace(SAID, cma=(area,))
+    somewhere = replace(SAID, cma=(replace(area, start=None, start_certainty=OPEN),))
+    assert [(j.certainty, j.right, j.possible) for j in judge_cma(said, came)] == [(CERTAIN, True, True)]
+    assert [(j.certainty, j.right, j.possible) for j in judge_cma(said, elsewhere)] == [(CERTAIN, False, False)]
+    assert [(j.certainty, j.right, j.possible) for j in judge_cma(somewhere, came)] == [(OPEN, False, True)]
+    assert [(j.certainty, j.right, j.possible) for j in judge_cma(SAID, came)] == [(CERTAIN, False, False)]
+    assert not list(judge_cma(SAID, ()))
+
+
 def test_tables() -> None:
     """A row per source and kind of machine, a row for all of them, and one per kind of answer."""
     good, bad = (tuple(judge_reservation(SAID, ((at * MIB, 64 * MIB),))) for at in (512, 496))
@@ -165,6 +179,18 @@ def test_another_boot_is_noticed(kept: Path, capsys: pytest.CaptureFixture[str])
     assert told.count("likely address main not among: told 0x2e000000; or 0x2e000000, came 0x2d000000") == 1
     assert told.count("certain zones wrong") == 3
     assert told.rstrip().endswith("6 faults")
+
+
+def test_cma_areas_are_asked(kept: Path) -> None:
+    """Where the kernel shows them; a word's area is then one more thing that is judged."""
+    case = kept / "1-001-1/case.json"
+    case.write_text(case.read_text().replace('256M"', '256M", "crashkernel=64M,cma"'))
+    shown = kept / "1-001-1/root/sys/kernel/kexec/crash_cma_ranges"
+    assert not [j for b in judge_kept(kept) for j in b.judged if j.what == "cma"]
+    shown.parent.mkdir()
+    shown.write_text("20000000-23ffffff\n")
+    found = [j for b in judge_kept(kept) for j in b.judged if j.what == "cma"]
+    assert [j.seen for j in found] == ["0x20000000+0x4000000"] * 3
 
 
 def test_no_answer_is_a_fault(kept: Path) -> None:

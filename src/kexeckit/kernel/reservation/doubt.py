@@ -13,7 +13,7 @@ class Candidate:
     """A possible start of a region, or a row of them.
 
     Attributes:
-        part: ``main`` or ``low``.
+        part: ``main``, ``low`` or ``cma``.
         start: The highest possible start; None for "no region at all".
         last: The lowest start of the row; equal to `start` for a single one.
         step: Distance between neighbours in the row; 0 for a single one.

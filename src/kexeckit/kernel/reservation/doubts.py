@@ -1,5 +1,7 @@
 """All doubts about one answer, and how sure it is in spite of them."""
 
+from dataclasses import replace
+
 from kexeckit.kernel.certainty import Certainty, least_certain, share_of_all
 from kexeckit.kernel.reservation.doubt import Candidate, Doubt, Takes
 from kexeckit.kernel.reservation.elsewhere import elsewhere
@@ -11,7 +13,15 @@ from kexeckit.machine.taken import Taker
 
 def doubts(trial: Trial) -> tuple[Doubt, ...]:
     """Return what bears on the answer and is not shown by the source."""
-    return tuple(d for d in (*elsewhere(trial), *two_ended(trial), _assumed(trial)) if d)
+    return tuple(_without_low(d, trial) for d in (*elsewhere(trial), *two_ended(trial), _assumed(trial)) if d)
+
+
+def _without_low(doubt: Doubt, trial: Trial) -> Doubt:
+    # Where no main region is reserved, no low one is.
+    gone = [replace(c, part="low") for c in doubt.candidates if c.part == "main" and c.start is None]
+    if not gone or "low" not in trial.regions or any(c.part == "low" and c.start is None for c in doubt.candidates):
+        return doubt
+    return replace(doubt, candidates=(*doubt.candidates, *gone[:1]))
 
 
 def _assumed(trial: Trial) -> Doubt | None:

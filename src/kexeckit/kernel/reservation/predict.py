@@ -4,6 +4,7 @@ Source: see `search`, `request` and `early`; random placement of the x86 kernel:
 find_random_phys_addr(); boot services memory: arch/x86/platform/efi/quirks.c, efi_reserve_boot_services().
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from kexeckit.frozen import dataclass
@@ -25,7 +26,7 @@ from kexeckit.kernel.reservation.request import Request, evaluate
 from kexeckit.kernel.reservation.search import Placement, low_size, place
 from kexeckit.kernel.reservation.trial import Trial
 from kexeckit.memory.range import MemRange
-from kexeckit.memory.units import MIB, format_size
+from kexeckit.memory.units import MIB, align_down, align_up, format_size
 
 RESERVED = "reserved"
 FAILED = "failed"
@@ -142,7 +143,9 @@ def _searched(blank: Reservation) -> Reservation:
     if placement.main is None and certainty is not Certainty.OPEN:
         # ,cma is reserved even so.
         return replace(done, outcome=FAILED, problem=placement.problem, regions=_cma_regions(done, placement))
-    regions = (*_regions(done, placement), *_cma_regions(done, placement))
+    areas = _cma_regions(done, placement)
+    done = replace(done, candidates=(*done.candidates, *_cma_rows(done, areas)))
+    regions = (*_regions(done, placement), *areas)
     return replace(done, outcome=NOT_DETERMINED if certainty is Certainty.OPEN else RESERVED, regions=regions)
 
 
@@ -189,6 +192,17 @@ def _cma_regions(done: Reservation, placement: Placement) -> tuple[CrashRegion, 
     return tuple(
         CrashRegion(a.start, a.size, "cma", "", sure, sure) for a in crash_areas(memory, asked, done.facts)
     )  # fmt: skip
+
+
+def _cma_rows(done: Reservation, areas: tuple[CrashRegion, ...]) -> Iterator[Candidate]:
+    # Areas take what room the other regions leave, anywhere.
+    memory, align = done.early.memory, done.facts.rules.cma_align
+    for size in sorted({a.size for a in areas if a.address_certainty is Certainty.LIKELY}):
+        highest = align_down(max(memory.end - size, 0), align)
+        lowest = align_up(memory.start, align)
+        if lowest <= highest:
+            when = "what is placed before lies elsewhere"
+            yield Candidate("cma", highest, lowest, align if lowest < highest else 0, when)
 
 
 def _unmodelled(blank: Reservation) -> Reservation:

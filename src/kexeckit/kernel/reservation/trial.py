@@ -219,6 +219,9 @@ def anywhere_below(trial: Trial, part: str, when: str) -> Iterator[Candidate]:
                 yield _row(
                     part, highest, align_up(max(free.range.start, window.range.start), window.align), window.align, more
                 )
+    if part == "main" and "low" not in trial.regions:
+        # A main region that goes high may want a low one.
+        yield from _low_rooms(trial, more)
 
 
 def _low_rooms(trial: Trial, when: str) -> Iterator[Candidate]:

@@ -15,7 +15,7 @@ from kexeckit.formats.iomem import parse_iomem
 from kexeckit.kernel.reservation.answer import answer_reservation
 from kexeckit.kernel.zones.answer import answer_zones
 from kexeckit.lab.dev.next_boot_cases import NextMachine
-from kexeckit.lab.dev.next_boot_judge import CERTAIN, Judged, JudgedBoot, answer_of, judge_reservation
+from kexeckit.lab.dev.next_boot_judge import CERTAIN, Judged, JudgedBoot, answer_of, judge_cma, judge_reservation
 from kexeckit.lab.dev.zone_compare import compare_zones
 from kexeckit.lab.report import GuestReport
 from kexeckit.machine.value import Machine
@@ -24,6 +24,7 @@ from kexeckit.system.sysroot import DirectoryRoot, FileRoot, SingleFile, Sysroot
 
 __all__ = ["judge_kept"]
 
+_CMA = "sys/kernel/kexec/crash_cma_ranges"
 _SOSREPORT = ("dmesg", "proc/iomem", "proc/cmdline", "proc/version")
 
 
@@ -69,7 +70,11 @@ def _asked(source: str, root: Sysroot, later: list[Path]) -> Iterator[JudgedBoot
 def _judged(asked: Machine, words: tuple[str, ...], came: Path) -> Iterator[Judged]:
     iomem = parse_iomem((came / "proc/iomem").read_text(), str(came))
     seen = tuple((r.start, r.size) for r in iomem.crash_regions())
-    yield from judge_reservation(answer_of(answer_reservation(asked, words)), seen)
+    answer = answer_of(answer_reservation(asked, words))
+    yield from judge_reservation(answer, seen)
+    if (came / _CMA).exists():
+        areas = [line.split("-") for line in (came / _CMA).read_text().splitlines()]
+        yield from judge_cma(answer, tuple((int(a, 16), int(b, 16) + 1 - int(a, 16)) for a, b in areas))
     zones = answer_zones(asked, words)
     texts = {"dmesg": (came / "dmesg").read_bytes(), "zoneinfo": (came / "proc/zoneinfo").read_bytes()}
     checks = list(compare_zones(zones.predicted, GuestReport("boot", texts, complete=True)))

@@ -4,7 +4,7 @@ A pure part of the lab. Judged one by one are the outcome, the size and the addr
 answer is *right* if it says what came, and *possible* if it is right or names what came among its candidates.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from kexeckit.kernel.reservation.answer import ReservationAnswer
@@ -34,7 +34,7 @@ class RegionAnswer:
     """What was said of a region.
 
     Attributes:
-        part: ``main`` or ``low``.
+        part: ``main``, ``low`` or ``cma``.
         size: Bytes.
         size_certainty: How sure that is.
         start: Its address, or None where it was left open.
@@ -57,12 +57,14 @@ class Answer:
         certainty: How sure that is.
         regions: The regions that /proc/iomem will show.
         candidates: Possible addresses beside those.
+        cma: The areas of ``crashkernel=SIZE,cma``, which /proc/iomem does not show.
     """
 
     reserved: bool | None
     certainty: str
     regions: tuple[RegionAnswer, ...] = ()
     candidates: tuple[Candidate, ...] = ()
+    cma: tuple[RegionAnswer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Judged:
     """One thing that was said.
 
     Attributes:
-        what: ``outcome``, ``size``, ``address`` or ``zones``.
+        what: ``outcome``, ``size``, ``address``, ``cma`` or ``zones``.
         part: ``main`` or ``low``; empty for what is no region's.
         certainty: How sure it was.
         right: It came so.
@@ -115,10 +117,14 @@ def answer_of(found: ReservationAnswer) -> Answer:
     regions = tuple(
         RegionAnswer(r.kind, r.size, r.size_certainty.value, r.start, r.address_certainty.value)
         for r in predicted.regions
-        if r.name
     )
-    reserved = None if predicted.outcome == NOT_DETERMINED else predicted.outcome == RESERVED
-    return Answer(reserved, predicted.certainty.value, regions, predicted.candidates)
+    return Answer(
+        None if predicted.outcome == NOT_DETERMINED else predicted.outcome == RESERVED,
+        predicted.certainty.value,
+        tuple(r for r in regions if r.part in _PARTS),
+        predicted.candidates,
+        tuple(r for r in regions if r.part not in _PARTS),
+    )
 
 
 def judge_reservation(answer: Answer, seen: tuple[tuple[int, int], ...]) -> Iterator[Judged]:
@@ -154,6 +160,28 @@ def judge_reservation(answer: Answer, seen: tuple[tuple[int, int], ...]) -> Iter
         if part in regions or part in came:
             start = came[part][0] if part in came else None
             yield _judged_address(answer, part, regions.get(part), start)
+
+
+def judge_cma(answer: Answer, seen: tuple[tuple[int, int], ...]) -> Iterator[Judged]:
+    """Judge what was said of CMA areas, all of them as one; nothing where none was said and none came.
+
+    Args:
+        answer: What was said.
+        seen: (start, size) of each area that came, lowest first.
+    """
+    if not (answer.cma or seen):
+        return
+    told = sorted((r.start or 0, r.size) for r in answer.cma)
+    sure = next((r.start_certainty for r in answer.cma if r.start_certainty != CERTAIN), CERTAIN)
+    right = told == list(seen)
+    rows = [row for row in answer.candidates if row.part == "cma"]
+    possible = right or any(r.start is None for r in answer.cma)
+    possible = possible or (bool(seen) and all(any(_names(row, start) for row in rows) for start, _ in seen))
+    yield Judged("cma", "", sure, right, possible, *(_areas(side) for side in (told, seen)))
+
+
+def _areas(areas: Iterable[tuple[int, int]]) -> str:
+    return ", ".join(f"{start:#x}+{size:#x}" if start else f"somewhere+{size:#x}" for start, size in areas) or "none"
 
 
 def _judged_address(answer: Answer, part: str, region: RegionAnswer | None, seen: int | None) -> Judged:
