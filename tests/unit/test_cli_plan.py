@@ -32,7 +32,8 @@ SEGMENT = {
     "top_down": bool, "sha256": (str, type(None)), "reason": str,
 }  # fmt: skip
 SCHEMA = {
-    "schema": str, "syscall": str, "panic": bool, "entry": int, "cmdline": str, "segments": list, "e820": list,
+    "schema": str, "syscall": str, "panic": bool, "certainty": (str, NoneType),
+    "entry": int, "cmdline": str, "segments": list, "e820": list,
     "elfcorehdr": (dict, type(None)), "assumed": list, "warnings": list,
 }  # fmt: skip
 
@@ -52,6 +53,7 @@ def test_the_document_has_exactly_its_keys(commands: Commands, syscall: str, pan
     found = document(commands, "--syscall", syscall, *(("--panic",) if panic else ()))
     check(found, SCHEMA)
     assert (found["schema"], found["syscall"], found["panic"]) == ("kexeckit/plan/1", syscall, panic)
+    assert found["certainty"] == ("certain" if syscall == "file" else None)
     for segment in found["segments"]:
         check(segment, SEGMENT)
     for entry in found["e820"]:

@@ -43,7 +43,7 @@ def test_text_has_the_lines_the_kernel_prints(log: str, capsys: pytest.CaptureFi
     assert main(["zones", "kernelcore=1G", "--root", log]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[:7] == [
-        "predicted",
+        "predicted for the next boot: certain",
         "  Zone ranges:",
         "    DMA      [mem 0x0000000000001000-0x0000000000ffffff]",
         "    DMA32    [mem 0x0000000001000000-0x00000000ffffffff]",

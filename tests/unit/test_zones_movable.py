@@ -72,6 +72,15 @@ def test_mirror_on_a_machine_without() -> None:
     assert new.warnings == (NO_MIRROR,)
 
 
+def test_why_movable_memory_begins_where_it_does() -> None:
+    """At memory that is not mirrored, or, with none mirrored and an old kernel, at 4 GiB."""
+    mirrored = (*TWO_NODES[:2], Region(MemRange(4 * GIB, 5 * GIB), 1, mirror=True))
+    [some] = [r.text for r in predict("kernelcore=mirror", "6.1", mirrored).reasons if r.about == "movable"]
+    assert some.startswith("kernelcore=mirror: ZONE_MOVABLE begins at a node's lowest memory")
+    [none] = [r.text for r in predict("kernelcore=mirror", "6.1").reasons if r.about == "movable"]
+    assert none.startswith("no memory is mirrored, and this kernel makes all memory at or above 4 GiB movable")
+
+
 def test_mirror_in_a_kdump_kernel() -> None:
     """From 6.8 on, and in late 6.6, a kernel that runs after a crash ignores the word."""
     mirrored = (

@@ -15,10 +15,10 @@ from kexeckit.kernel.boot.memblock import Region
 from kexeckit.kernel.observed import Agreement
 from kexeckit.kernel.zones.from_machine import ZoneQuestion
 from kexeckit.kernel.zones.limits import ArchFacts, ZoneLimit
-from kexeckit.kernel.zones.machine import ZoneMachine
+from kexeckit.kernel.zones.machine import Reason, ZoneMachine
 from kexeckit.kernel.zones.observed import ObservedZone, ObservedZones, compare_zones, observed_zones
 from kexeckit.kernel.zones.parameters import ZoneParameters
-from kexeckit.kernel.zones.predict import NodeZones, ZonePrediction, has_movable, lost_pages
+from kexeckit.kernel.zones.predict import NodeZones, ZonePrediction, has_movable, lost_pages, predict_zones
 from kexeckit.kernel.zones.spans import ZoneSpan
 from kexeckit.machine.fact import Fact
 from kexeckit.machine.value import KernelFacts, Machine, ObservedFacts
@@ -182,6 +182,15 @@ def test_what_a_source_shows_of_zones() -> None:
     printed = (PrintedZone("DMA", PAGE, 2 * PAGE), PrintedZone("Normal", 0, 0), PrintedZone("HighMem", 5, 6))
     found = seen_on(zones=Fact(printed, "log"), movable=fact(((1, 5),)))
     assert found == ObservedZones((("DMA", PAGE, 2 * PAGE), ("HighMem", 5, 6)), (), ((1, 5),), "log")
+
+
+def test_a_kernel_that_is_not_modelled_has_no_zones() -> None:
+    """The reason stands in their place, behind what is said of the machine."""
+    said = replace(QUESTION.machine, unknown=(Reason("nodes", "damaged"),))
+    found = predict_zones(said, ZoneParameters(warnings=("careful",)), ZoneBehaviour(), below="too old")
+    assert (found.page_size, found.limits, found.nodes, found.warnings) == (PAGE, (), (), ("careful",))
+    assert found.reasons == (Reason("nodes", "damaged"), Reason("kernel", "not determined: too old"))
+    assert predict_zones(said, ZoneParameters(), ZoneBehaviour()).determined
 
 
 @pytest.mark.parametrize(("present", "lost"), [(90, 0), (89, 1), (0, 90), (91, 0), ((1 << 64) - 1, 0)])

@@ -3,6 +3,7 @@
 import pytest
 
 from kexeckit.formats.cmdline import with_words
+from kexeckit.kernel.behaviour.zones import ZoneBehaviour
 from kexeckit.kernel.zones.parameters import CoreSize, idle_words, parse_zone_parameters
 
 MIB = 1 << 20
@@ -87,3 +88,25 @@ def test_mirror_is_a_value_of_kernelcore_alone() -> None:
     found = parse_zone_parameters("movablecore=mirror")
     assert not found.mirror
     assert "reads as 0" in found.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "core", "movable"),
+    [
+        ("movablecore=30%", CoreSize(), CoreSize(30)),
+        ("kernelcore=30%", CoreSize(30), CoreSize()),
+        ("kernelcore=1M movablecore=30%", CoreSize(MIB), CoreSize(30)),
+        ("kernelcore=30% movablecore=1M", CoreSize(30), CoreSize(MIB)),
+        ("kernelcore=mirror movablecore=1M", CoreSize(), CoreSize(MIB)),
+        ("kernelcore=mirror movablecore=10%", CoreSize(), CoreSize(10)),
+        ("kernelcore=1M movablecore=2M", CoreSize(MIB), CoreSize(2 * MIB)),
+    ],
+)
+def test_words_for_a_kernel_that_reads_numbers_alone(words: str, core: CoreSize, movable: CoreSize) -> None:
+    """Before 4.6 mirror is no size, before 4.17 a percentage is so many bytes; each is said."""
+    found = parse_zone_parameters(words).as_read_by(ZoneBehaviour())
+    assert (found.kernelcore, found.movablecore, found.mirror) == (core, movable, False)
+    told = [mark for mark, word in (("kernelcore=mirror", "mirror"), ("percentages", "%")) if word in words]
+    assert all(mark in warning for mark, warning in zip(told, found.warnings, strict=True))
+    both = ZoneBehaviour(core_mirror=True, core_percent=True)
+    assert parse_zone_parameters(words).as_read_by(both) == parse_zone_parameters(words)

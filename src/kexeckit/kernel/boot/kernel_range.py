@@ -11,7 +11,6 @@ Source: arch/x86/kernel/setup.c, e820_add_kernel_range(), RESERVE_BRK(dmi_alloc)
 arch/x86/mm/init.c, INIT_PGT_BUF_SIZE.
 """
 
-from kexeckit.kernel.boot.kaslr import LOAD_ADDRESS
 from kexeckit.kernel.boot.next_boot import Boot, may_be_efi
 from kexeckit.machine.fact import yes
 from kexeckit.machine.value import Machine
@@ -57,5 +56,8 @@ def kernel_range(machine: Machine, boot: Boot, tables: int) -> MemRange | None:
     if not boot.seen_random:
         return shown
     # It was put at random, and will not be: it goes where it is built for, if nobody else places it.
-    alone = not may_be_efi(machine) and not yes(machine.boot.kexec)
-    return MemRange.from_size(LOAD_ADDRESS, shown.size) if alone else None
+    if may_be_efi(machine) or yes(machine.boot.kexec):
+        return None
+    from kexeckit.kernel.boot.kaslr import LOAD_ADDRESS
+
+    return MemRange.from_size(LOAD_ADDRESS, shown.size)

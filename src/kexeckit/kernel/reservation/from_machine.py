@@ -13,12 +13,11 @@ from kexeckit.kernel.behaviour.of_machine import behaviours_of
 from kexeckit.kernel.behaviour.reservation import CrashRules, seen_in_source, with_pages
 from kexeckit.kernel.boot.affinities import affinities_at_boot, node_rules_of
 from kexeckit.kernel.boot.direct_map import DirectMap
-from kexeckit.kernel.boot.e820 import Table, ram, sanitized
+from kexeckit.kernel.boot.e820 import Table, early_words, ram, sanitized
 from kexeckit.kernel.boot.held import Held
-from kexeckit.kernel.boot.kernel_range import kernel_range
 from kexeckit.kernel.boot.memblock import Region
 from kexeckit.kernel.boot.memory import firmware_table, given_up, low_reserve
-from kexeckit.kernel.boot.next_boot import boot_asked_about
+from kexeckit.kernel.boot.next_boot import Boot, boot_asked_about
 from kexeckit.kernel.reservation.early import early_memory
 from kexeckit.kernel.reservation.facts import ReservationInput
 from kexeckit.kernel.reservation.held import held_before, late_of
@@ -67,7 +66,6 @@ def reservation_input(
     open_facts = unshown(machine, kernel, rules, cmdline, held, next_boot=boot.next)
     if open_facts.firmware and has_early_log(machine):
         held = _with_assumed_firmware(machine, held)
-    reserved = machine.memory.reserved
     facts = ReservationInput(
         rules=rules,
         cmdline=cmdline,
@@ -76,7 +74,7 @@ def reservation_input(
         next_boot=boot.next,
         table=table,
         changes=(*(low_reserve(kernel.zones) if arch in X86 else ()), *given_up(machine)),
-        kernel_range=kernel_range(machine, boot, rules.table_buffer) if kernel.zones.kernel_stays_ram else None,
+        kernel_range=_kernel_range(machine, kernel, cmdline, boot),
         reach=machine.kernel.reach.value if machine.kernel.reach else None,
         regions=regions,
         affinities=affinities_at_boot(machine, _ram(table, regions), cmdline, kernel.nodes) if arch in X86 else (),
@@ -87,7 +85,7 @@ def reservation_input(
         node_data=_NODE_DATA if _has_unseen_node_data(machine, rules, held) else 0,
         limits=Limits(dma_limit, swiotlb_size(cmdline), yes(machine.boot.encrypted)),
         unshown=replace(open_facts, early=open_facts.early and bool(regions)),
-        end_of_boot=_end_of_boot(machine) if reserved and open_facts.early and regions else (),
+        end_of_boot=_end_of_boot(machine) if open_facts.early and regions else (),
         reserved_later=_reserved_later(machine, held) if rules.arch == "arm64" else EMPTY,
         dma_cma=_dma_cma(machine),
         direct_map=_direct_map(machine, rules, randomised=boot.random),
@@ -96,6 +94,16 @@ def reservation_input(
         notes=(*machine.notes, *notes, *_problems(machine), *kernel.said(rules)),
     )
     return _checked(_told(facts, machine, kernel), machine)
+
+
+def _kernel_range(machine: Machine, kernel: Behaviours, cmdline: str, boot: Boot) -> MemRange | None:
+    # It matters where words take RAM away, in either boot.
+    words = early_words(cmdline) or early_words(machine.cmdline)
+    if kernel.arch not in X86 or not words or not kernel.zones.kernel_stays_ram:
+        return None
+    from kexeckit.kernel.boot.kernel_range import kernel_range
+
+    return kernel_range(machine, boot, kernel.reservation.table_buffer)
 
 
 _NO_LOG = "no boot log: what was reserved early is only known in part"

@@ -23,7 +23,6 @@ from kexeckit.memory.units import GIB, MIB, align_down
 DMA, DMA32, NORMAL, HIGHMEM, MOVABLE = "DMA", "DMA32", "Normal", "HighMem", "Movable"
 
 _FOUR_GIB = 4 * GIB
-_U32_MAX = _FOUR_GIB - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ def zone_limits(facts: ArchFacts, behaviour: ZoneBehaviour) -> tuple[ZoneLimit, 
 
 
 def _x86_64(facts: ArchFacts, behaviour: ZoneBehaviour) -> list[tuple[str, int]]:
-    cap = facts.top if behaviour.low_zones_capped else 1 << 64
+    cap = facts.top if behaviour.low_zones_capped else _FOUR_GIB
     zones = [(DMA32, min(_FOUR_GIB, cap)), (NORMAL, facts.top)]
     # Built without ZONE_DMA only where the source says so: all distributions have it.
     return zones if facts.zone_dma is False else [(DMA, min(16 * MIB, cap)), *zones]
@@ -101,7 +100,7 @@ def _x86_64(facts: ArchFacts, behaviour: ZoneBehaviour) -> list[tuple[str, int]]
 def _i386(facts: ArchFacts, behaviour: ZoneBehaviour) -> list[tuple[str, int]] | None:
     if facts.low_end is None:
         return None
-    cap = facts.low_end if behaviour.low_zones_capped else 1 << 64
+    cap = facts.low_end if behaviour.low_zones_capped else _FOUR_GIB
     zones = [(NORMAL, facts.low_end), (HIGHMEM, facts.top)]
     return zones if facts.zone_dma is False else [(DMA, min(16 * MIB, cap)), *zones]
 
@@ -117,22 +116,21 @@ def _arm64_dma32(facts: ArchFacts, behaviour: ZoneBehaviour) -> int:
     if behaviour.arm64_dma in (ARM64_NO_DMA, ARM64_FIRST_GIB, ARM64_FIRMWARE_WINDOW):
         return _window(facts, 32)
     if behaviour.arm64_dma == ARM64_FIRMWARE_BITS:
-        return _bits_limit(facts, _U32_MAX)
+        return _bits_limit(facts, _FOUR_GIB)
     return min(_FOUR_GIB, facts.end)
 
 
 def _arm64_dma(facts: ArchFacts, behaviour: ZoneBehaviour) -> int:
     if behaviour.arm64_dma == ARM64_FIRST_GIB:
         return _window(facts, 30)
-    limit = (1 << 64) - 1 if facts.dma_limit is None else facts.dma_limit
+    # fls64() of the limit, never more than 32 bits.
+    bits = 32 if facts.dma_limit is None else min(32, facts.dma_limit.bit_length())
     if behaviour.arm64_dma == ARM64_FIRMWARE_WINDOW:
-        return _window(facts, min(32, limit.bit_length()))
+        return _window(facts, bits)
     if behaviour.arm64_dma == ARM64_FIRMWARE_BITS:
-        # fls64() of the limit, never more than 32 bits.
-        return _bits_limit(facts, (1 << min(32, limit.bit_length())) - 1)
-    if facts.start < _U32_MAX:
-        limit = min(limit, _U32_MAX)
-    return min(limit, facts.end - 1) + 1
+        return _bits_limit(facts, 1 << bits)
+    limit = facts.end if facts.dma_limit is None else min(facts.dma_limit + 1, facts.end)
+    return min(limit, _FOUR_GIB) if facts.start < _FOUR_GIB else limit
 
 
 def _window(facts: ArchFacts, bits: int) -> int:
@@ -140,13 +138,11 @@ def _window(facts: ArchFacts, bits: int) -> int:
     return min(align_down(facts.start, 1 << bits) + (1 << bits), facts.end)
 
 
-def _bits_limit(facts: ArchFacts, mask: int) -> int:
+def _bits_limit(facts: ArchFacts, limit: int) -> int:
     # max_zone_phys(), 5.11 to 6.11: memory that begins above the limit moves the limit up.
-    if facts.start > _U32_MAX:
-        mask = (1 << 64) - 1
-    elif facts.start > mask:
-        mask = _U32_MAX
-    return min(mask, facts.end - 1) + 1
+    if facts.start >= _FOUR_GIB:
+        return facts.end
+    return min(limit if facts.start < limit else _FOUR_GIB, facts.end)
 
 
 def _ppc64(facts: ArchFacts, behaviour: ZoneBehaviour) -> list[tuple[str, int]]:
