@@ -123,8 +123,18 @@ def test_a_reservation_is_that_of_the_command(
     document = printed(capsys, "crashkernel", *words, "--root", capture(name))
     assert json.loads(found.to_json()) == document
     assert (found.outcome, found.agreement) == (document["outcome"], document["agreement"])
-    regions = [{"start": r.start, "size": r.size, "kind": r.kind, "name": r.name} for r in found.regions]
-    assert regions == document["regions"]
+    assert (found.about, found.certainty) == (document["about"], document["certainty"])
+    assert [
+        {
+            "start": r.start,
+            "size": r.size,
+            "kind": r.kind,
+            "name": r.name,
+            "certainty": {"size": r.size_certainty.value, "address": r.address_certainty.value},
+            "share": r.share,
+        }
+        for r in found.regions
+    ] == document["regions"]
     assert [(r.about, r.text) for r in found.reasons] == [(r["about"], r["text"]) for r in document["reasons"]]
     assert list(found.explanations) == document["explanations"]
     assert list(found.assumed) == document["assumed"]
