@@ -119,7 +119,16 @@ LATE = {"boot.late_log": TRUE}
         ("BRK [0x02e01000, 0x02e01fff] PGTABLE", {"boot.image": shown(MemRange(0xE00000, 0x3000000))}),
         ("initial memory mapped : 0 - 02000000", {"boot.mapped_end": shown(0x2000000, None)}),
         ("  low ram: 0 - 375fe000", {"kernel.arch": shown("i386", None), "boot.low_ram_end": shown(0x375FE000, None)}),
-        ("efi: EFI v2.7 by EDK II", {"boot.efi": TRUE}),
+        ("efi: EFI v2.7 by EDK II", {"boot.efi": TRUE, "efi.vendor": shown("EDK II")}),
+        (
+            "efi: EFI v2.70 by Debian distribution of EDK II",
+            {"boot.efi": TRUE, "efi.vendor": shown("Debian distribution of EDK II")},
+        ),
+        (
+            "DMI: QEMU Standard PC (Q35 + ICH9, 2009), BIOS 0.0.0 02/06/2015",
+            {"boot.product": shown("QEMU Standard PC (Q35 + ICH9, 2009), BIOS 0.0.0 02/06/2015", None)},
+        ),
+        ("DMI: SMBIOS 2.8 present.", {}),
         ("efi: Memory: 16M/1024M mirrored memory", {"efi.mirror_whole": FALSE}),
         ("No NUMA configuration found", {"nodes.refused": TRUE}),
         ("Initmem setup node 2 as memoryless", {"nodes.memoryless": shown((2,), None)}),

@@ -87,7 +87,7 @@ def test_all_that_is_seen_agrees() -> None:
     [
         ({"seen": None}, "the source does not show the zones"),
         ({"machine": Machine("source", "log")}, "does not show the command line"),
-        ({"question": replace(QUESTION, cmdline="quiet mem=1G")}, "about another boot"),
+        ({"question": replace(QUESTION, next_boot=True)}, "about another boot"),
         ({"found": replace(FOUND, limits=(), nodes=())}, "the prediction is not determined"),
         ({"found": replace(FOUND, nodes=())}, "the prediction is not determined"),
         ({"found": replace(FOUND, limits=())}, "the prediction is not determined"),
