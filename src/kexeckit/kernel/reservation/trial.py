@@ -206,22 +206,27 @@ def anywhere_below(trial: Trial, part: str, when: str) -> Iterator[Candidate]:
     if floor < region.start:
         yield _row(part, region.start - own.align, floor, own.align, when)
     more = f"{when} and fills the rooms above"
+    rows = list(_other_rooms(trial, part, more))
+    yield from rows
+    rules, limits = trial.facts.rules, trial.facts.limits
+    high = any(low_size(trial.request, rules, limits, row.start or 0) for row in rows)
+    if part == "main" and "low" not in trial.regions and high:
+        yield from _low_rooms(trial, more)
+
+
+def _other_rooms(trial: Trial, part: str, when: str) -> Iterator[Candidate]:
+    # The rooms below in the same window, then those of later ones.
+    region, own = trial.regions[part], trial.window(part)
     for window in _windows_from(trial, part, own):
         for free in trial.early.memory.free():
             if window == own and free.range.end > region.start:
                 continue
             highest = fit(free.range, region.size, window.align, window.range)
             # A later window may reach over the first one, where all has been looked at.
-            seen = (
-                highest is not None and window != own and own.range.contains(MemRange.from_size(highest, region.size))
-            )
-            if highest is not None and not seen:
-                yield _row(
-                    part, highest, align_up(max(free.range.start, window.range.start), window.align), window.align, more
-                )
-    if part == "main" and "low" not in trial.regions:
-        # A main region that goes high may want a low one.
-        yield from _low_rooms(trial, more)
+            if highest is None or (window != own and own.range.contains(MemRange.from_size(highest, region.size))):
+                continue
+            lowest = align_up(max(free.range.start, window.range.start), window.align)
+            yield _row(part, highest, lowest, window.align, when)
 
 
 def _low_rooms(trial: Trial, when: str) -> Iterator[Candidate]:
