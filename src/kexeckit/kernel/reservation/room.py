@@ -14,9 +14,6 @@ from kexeckit.kernel.reservation.request import Request
 from kexeckit.kernel.reservation.search import Limits, Window, low_size, low_window, main_windows
 from kexeckit.memory.units import PAGE_SIZE
 
-# Above every address: a main region that surely lies too high for DMA.
-_HIGH = 1 << 63
-
 
 def always_room(memory: Memblock, request: Request, rules: CrashRules, limits: Limits, takes: Takes) -> bool:
     """Say whether a search succeeds wherever a number of pieces lie.
@@ -28,18 +25,19 @@ def always_room(memory: Memblock, request: Request, rules: CrashRules, limits: L
         limits: The machine's limits.
         takes: The pieces.
     """
+    size, beside = 0, takes
     for window in main_windows(request, rules, limits):
-        if not fits_beside(memory, window, request.size + window.extra, takes):
+        # A low part may be wanted wherever the main one ends up in this window or an earlier one.
+        wanted = request.size + window.extra
+        size = max(size, low_size(request, rules, limits, max(window.range.end - wanted, 0)))
+        if low_window(rules, limits).range.overlaps(window.range):
+            # The main region may itself be one more piece in the low part's way.
+            beside = Takes(takes.pieces + 1, takes.size + wanted)
+        if not fits_beside(memory, window, wanted, takes):
             continue
-        low = low_window(rules, limits)
-        size = low_size(request, rules, limits, _HIGH)
-        if not size or window.range.end <= low.range.end or rules.low_optional:
+        if not size or rules.low_optional:
             return True
-        # The main region may itself be one more piece in the low part's way.
-        more = Takes(takes.pieces + 1, takes.size + request.size)
-        return fits_beside(
-            memory, low_window(rules, limits, size), size, more if low.range.overlaps(window.range) else takes
-        )
+        return fits_beside(memory, low_window(rules, limits, size), size, beside)
     return False
 
 
