@@ -49,6 +49,16 @@ def test_other_geometries_cannot_be_built(levels: int, shift: int) -> None:
         TableFormat(levels, shift)
 
 
+@pytest.mark.parametrize("shift", [12, 14, 16])
+def test_geometries_that_processors_have(shift: int) -> None:
+    """x86's two, and arm64's three, with each size of pages; four levels of 4 KiB by default."""
+    assert [TableFormat(n, shift).levels for n in (4, 5)] == [4, 5]
+    assert [TableFormat(n, shift, half=False).levels for n in (3, 4, 5)] == [3, 4, 5]
+    assert TableFormat() == TableFormat(4, 12, half=True)
+    with pytest.raises(ValueError, match="page tables have"):
+        TableFormat(6, shift, half=False)
+
+
 def test_four_levels_reach_128_tib() -> None:
     """The upper half of the addresses belongs to the kernel; 5 levels reach 64 PiB."""
     assert FOUR_LEVELS.limit == 128 * TIB
@@ -209,6 +219,12 @@ def test_cost_names_each_partial_gib_up_to_a_limit() -> None:
     assert sum("mapped in part" in r for r in cost.reasons) == 9
     assert any("2 more GiB" in r for r in cost.reasons)
     assert cost.pages.pmd == 10
+    for count in (1, 8):
+        few = cost_with_kernel(
+            MappingCalls(RangeSet(list(ram)[:count])), LeafRule(LEAF_1G, only_full=True), FOUR_LEVELS
+        )
+        assert sum("mapped in part" in r for r in few.reasons) == count
+        assert not any("more GiB" in r for r in few.reasons)
 
 
 def test_cost_says_what_lies_outside_ram() -> None:
