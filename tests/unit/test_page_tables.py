@@ -397,3 +397,25 @@ def test_leaves_are_counted_in_the_reasons() -> None:
     reasons = cost_with_leaf(one(0, 6 * MIB), "2M", FOUR_LEVELS).reasons
     assert "leaves of 2 MiB: 3, which map 6 MiB" in reasons
     assert not any("leaves of 4 KiB" in reason for reason in reasons)
+
+
+def leaf_of(entry: int, depth: int) -> tuple[int, int, int]:
+    """Return frame, size and flags of the one leaf of a root page that stands `depth` levels above the last."""
+    page = bytearray(4096)
+    page[:8] = entry.to_bytes(8, "little")
+    mappings, _ = walk_tables({0x1000: bytes(page)}.__getitem__, 0x1000, depth + 1)
+    [found] = mappings
+    return found.physical, found.size, found.flags
+
+
+@pytest.mark.parametrize(("depth", "size"), [(0, 4096), (1, 2 * MIB), (2, GIB)])
+def test_bit_12_of_a_leaf(depth: int, size: int) -> None:
+    """The lowest bit of a small page's frame; an attribute of a large one. Bit 13 is no attribute, and must be zero."""
+    leaf = 0x81 if depth else 0x1
+    assert leaf_of(leaf, depth) == (0, size, leaf)
+    assert leaf_of(leaf | 0x1000, depth) == ((0, size, leaf | 0x1000) if depth else (0x1000, size, leaf))
+    if depth:
+        with pytest.raises(BadTableError, match="is not aligned to its"):
+            leaf_of(leaf | 0x2000, depth)
+    else:
+        assert leaf_of(leaf | 0x2000, depth) == (0x2000, size, leaf)
