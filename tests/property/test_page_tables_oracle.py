@@ -1,6 +1,6 @@
 """Counting, building and walking identity tables against an entry-by-entry oracle and against each other."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ident_map import SlowTables
@@ -66,14 +66,26 @@ def test_closed_form_counts_what_the_oracle_makes(ram: list[MemRange], extra: li
     assert {size: n for size, n in found.items() if n} == {size: sizes.count(size) for size in set(sizes)}
 
 
-@given(st.lists(calls(), max_size=4), st.lists(calls(), max_size=3), st.sampled_from(RULES), st.booleans())
+@given(
+    st.lists(calls(), max_size=4),
+    st.lists(calls(), max_size=3),
+    st.sampled_from(RULES),
+    st.booleans(),
+    st.sampled_from((2, 1, 4, 5)),
+)
+@example([MemRange(0, 8 * GIB)], [], LeafRule(LEAF_2M), False, 5)
+@example([MemRange(1, 1 + 3 * GIB)], [], LeafRule(LEAF_2M), False, 2)
+@example([MemRange(GIB, 3 * GIB)], [MemRange(0, 6 * GIB)], LeafRule(LEAF_2M), False, 4)
 def test_built_tables_map_what_the_oracle_maps(
-    ram: list[MemRange], extra: list[MemRange], rule: LeafRule, numpy: bool
+    ram: list[MemRange], extra: list[MemRange], rule: LeafRule, numpy: bool, hole: int
 ) -> None:
-    """The walker finds every leaf where it belongs, and nothing else; pages come in the oracle's order."""
+    """The walker finds every leaf where it belongs, and nothing else; pages come in the oracle's order.
+
+    After some pages there is a hole between the frames, also in the midst of tables that are made at once.
+    """
     known = RangeSet(ram)
     pages = count_kernel_tables(known, extra, rule)
-    built = build_tables([*known, *extra], rule, pages, frames_for(pages), numpy=numpy)
+    built = build_tables([*known, *extra], rule, pages, frames_for(pages, hole), numpy=numpy)
     slow = SlowTables(rule, 4).map([*known, *extra])
     assert built.pages == pages
     assert walked(built, 4) == slow.leaves()

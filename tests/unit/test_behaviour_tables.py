@@ -10,6 +10,7 @@ from kexeckit.kernel.behaviour.catalogue import RECORDS, histories, stated_field
 from kexeckit.kernel.behaviour.change import Change, Numbers, VendorChange
 from kexeckit.kernel.behaviour.fields import field_types
 from kexeckit.kernel.behaviour.floors import FLOORS
+from kexeckit.kernel.behaviour.reservation import crash_rules
 from kexeckit.kernel.behaviour.select import build_number, has_change, selected, vendor_fields
 from kexeckit.machine.version import KernelVersion, Release, parse_kernel_version
 from source_tree import modules
@@ -234,6 +235,35 @@ def test_numbers_of_the_stable_release_text_of_uname(uname: str, stable: str, nu
     found = Release(uname, stable).version
     assert ((found.major, found.minor, found.patch), found.release) == (numbers, text)
     assert str(Release(uname, stable)) == (uname or stable)
+
+
+def test_an_architecture_without_rules_of_its_own() -> None:
+    """What a reservation begins with where nothing else is known: no search, and what the oldest parser does."""
+    found = asdict(crash_rules("sparc64", version((2, 6, 30))))
+    expected: dict[str, object] = {
+        "arch": "sparc64",
+        "words": "plain",
+        "low_default": "none",
+        "mirror": "always",
+        "dialect": "mb",
+        "suffixes": (),
+        "align": 16 << 20,
+        "fixed_align": 1 << 20,
+        "low_start": 16 << 20,
+        "high_start": 16 << 20,
+        "fallback_start": 16 << 20,
+        "high_limit": 64 << 40,
+        "cma_align": 4 << 20,
+        "section": 1 << 30,
+        "usage": 336,
+        "page": 4096,
+        "pa_bits": 48,
+    }
+    true = {"low_by_word", "low_limit_is_4g", "after_numa", "cma_first"}
+    assert {name: value for name, value in found.items() if name in expected} == expected
+    assert {name for name, value in found.items() if value is True} == true
+    others = {value for name, value in found.items() if name not in expected.keys() | true}
+    assert others == {False, None, ""}
 
 
 def test_every_field_is_explained() -> None:

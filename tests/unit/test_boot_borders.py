@@ -13,7 +13,7 @@ from kexeckit.kernel.behaviour.zones import zone_behaviour_of
 from kexeckit.kernel.boot.affinities import affinities_at_boot
 from kexeckit.kernel.boot.direct_map import DirectMap, direct_map_pages
 from kexeckit.kernel.boot.memblock import Memblock, Region
-from kexeckit.kernel.boot.memory import limited, memory_at_boot
+from kexeckit.kernel.boot.memory import BootMemory, limited, memory_at_boot
 from kexeckit.kernel.reservation.predict import predict_reservation
 from kexeckit.kernel.zones.from_machine import ZoneQuestion, zone_question
 from kexeckit.kernel.zones.limits import ArchFacts, zone_limits
@@ -252,6 +252,15 @@ def test_unmapped_memory_of_arm64(arch: str, size: int) -> None:
     listing = f"40000000-7fffffff : System RAM\n{2 * GIB:08x}-{3 * GIB - 1:08x} : reserved\n"
     machine = stated(read_text(listing, "iomem"), arch=arch, release="6.1")
     assert memory_with(machine, "").size == size * GIB
+
+
+@pytest.mark.parametrize("arch", ["x86_64", "arm64", "riscv64"])
+def test_a_machine_that_shows_no_memory(arch: str) -> None:
+    """None, with its top at 0 and nothing to say."""
+    kernel = KernelFacts(arch=Fact(arch, "source"), release=Fact("6.1", "source"))
+    found = Machine("source", "log", kernel)
+    assert memory_at_boot(found, "", behaviours_of(found).zones) == BootMemory(EMPTY, 0, "", (), ())
+    assert BootMemory() == BootMemory(EMPTY, 0, "", (), ())
 
 
 @pytest.mark.parametrize(

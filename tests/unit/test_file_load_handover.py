@@ -13,6 +13,8 @@ from kexeckit.memory.memmap import MemoryEntry, MemoryMap
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.resource import Resource, ResourceTree
 
+MIB = 1 << 20
+
 
 def crash_map(machine: FileLoadMachine, version: str) -> HandoverMap:
     """The map of a capture kernel."""
@@ -84,6 +86,13 @@ def test_memory_above_one_mebibyte_is_counted_in_kib() -> None:
     assert (found.alt_mem_k, found.ext_mem_k) == (1024 * 1023 - 1, 0xFC00)
     small = normal_memory_map(MemoryMap((MemoryEntry(MemRange(0x100000, 0x200000), RAM),)))
     assert (small.alt_mem_k, small.ext_mem_k) == (1023, 1023)
+
+
+@pytest.mark.parametrize(("start", "end"), [(MIB + 1, 8 * MIB), (2 * MIB, 8 * MIB), (4096, MIB), (4096, MIB + 1)])
+def test_no_entry_that_spans_1_mib(start: int, end: int) -> None:
+    """Both sizes are 0 where RAM begins above 1 MiB or ends there."""
+    found = normal_memory_map(MemoryMap((MemoryEntry(MemRange(start, end), RAM),)))
+    assert (found.alt_mem_k, found.ext_mem_k) == (0, 0)
 
 
 def test_normal_plan_has_no_crash_map() -> None:

@@ -49,6 +49,16 @@ def test_other_geometries_cannot_be_built(levels: int, shift: int) -> None:
         TableFormat(levels, shift)
 
 
+@pytest.mark.parametrize("shift", [12, 14, 16])
+def test_geometries_that_processors_have(shift: int) -> None:
+    """x86's two, and arm64's three, with each size of pages; four levels of 4 KiB by default."""
+    assert [TableFormat(n, shift).levels for n in (4, 5)] == [4, 5]
+    assert [TableFormat(n, shift, half=False).levels for n in (3, 4, 5)] == [3, 4, 5]
+    assert TableFormat() == TableFormat(4, 12, half=True)
+    with pytest.raises(ValueError, match="page tables have"):
+        TableFormat(6, shift, half=False)
+
+
 def test_four_levels_reach_128_tib() -> None:
     """The upper half of the addresses belongs to the kernel; 5 levels reach 64 PiB."""
     assert FOUR_LEVELS.limit == 128 * TIB
@@ -209,6 +219,12 @@ def test_cost_names_each_partial_gib_up_to_a_limit() -> None:
     assert sum("mapped in part" in r for r in cost.reasons) == 9
     assert any("2 more GiB" in r for r in cost.reasons)
     assert cost.pages.pmd == 10
+    for count in (1, 8):
+        few = cost_with_kernel(
+            MappingCalls(RangeSet(list(ram)[:count])), LeafRule(LEAF_1G, only_full=True), FOUR_LEVELS
+        )
+        assert sum("mapped in part" in r for r in few.reasons) == count
+        assert not any("more GiB" in r for r in few.reasons)
 
 
 def test_cost_says_what_lies_outside_ram() -> None:
@@ -381,3 +397,25 @@ def test_leaves_are_counted_in_the_reasons() -> None:
     reasons = cost_with_leaf(one(0, 6 * MIB), "2M", FOUR_LEVELS).reasons
     assert "leaves of 2 MiB: 3, which map 6 MiB" in reasons
     assert not any("leaves of 4 KiB" in reason for reason in reasons)
+
+
+def leaf_of(entry: int, depth: int) -> tuple[int, int, int]:
+    """Return frame, size and flags of the one leaf of a root page that stands `depth` levels above the last."""
+    page = bytearray(4096)
+    page[:8] = entry.to_bytes(8, "little")
+    mappings, _ = walk_tables({0x1000: bytes(page)}.__getitem__, 0x1000, depth + 1)
+    [found] = mappings
+    return found.physical, found.size, found.flags
+
+
+@pytest.mark.parametrize(("depth", "size"), [(0, 4096), (1, 2 * MIB), (2, GIB)])
+def test_bit_12_of_a_leaf(depth: int, size: int) -> None:
+    """The lowest bit of a small page's frame; an attribute of a large one. Bit 13 is no attribute, and must be zero."""
+    leaf = 0x81 if depth else 0x1
+    assert leaf_of(leaf, depth) == (0, size, leaf)
+    assert leaf_of(leaf | 0x1000, depth) == ((0, size, leaf | 0x1000) if depth else (0x1000, size, leaf))
+    if depth:
+        with pytest.raises(BadTableError, match="is not aligned to its"):
+            leaf_of(leaf | 0x2000, depth)
+    else:
+        assert leaf_of(leaf | 0x2000, depth) == (0x2000, size, leaf)

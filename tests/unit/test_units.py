@@ -4,6 +4,12 @@ import pytest
 
 from kexeckit.errors import UsageError
 from kexeckit.memory.units import (
+    ADDRESS_LIMIT,
+    GIB,
+    KIB,
+    MIB,
+    PAGE_SIZE,
+    TIB,
     align_down,
     align_up,
     format_address,
@@ -95,3 +101,9 @@ def test_each_unit_begins_and_ends(shift: int) -> None:
     larger = {10: "9.8 MiB", 20: "9.8 GiB", 30: "9.8 TiB", 40: "10000.0 TiB"}[shift]
     assert format_size(10_000 << shift) == larger
     assert format_size((1 << shift) - 1).split()[1] != unit
+
+
+def test_units_and_the_end_of_all_addresses() -> None:
+    """Binary ones; addresses have 64 bits."""
+    assert (KIB, MIB, GIB, TIB) == (1024, 1024**2, 1024**3, 1024**4)
+    assert (PAGE_SIZE, ADDRESS_LIMIT) == (4096, 2**64)

@@ -84,12 +84,12 @@ def without(plan: LoadPlan, name: str) -> LoadPlan:
     return replace(plan, segments=tuple(s for s in plan.segments if s.name != name))
 
 
-def crowded() -> LoadPlan:
-    """17 segments, of which the last eleven are copies of setup_data elsewhere."""
+def crowded(count: int = 17) -> LoadPlan:
+    """So many segments, of which the last ones are copies of setup_data elsewhere."""
     extra = PLAN.segment("setup_data")
     assert extra is not None
     more = tuple(
-        replace(extra, range=MemRange.from_size(0xA1000000 + n * PAGE, PAGE)) for n in range(17 - len(PLAN.segments))
+        replace(extra, range=MemRange.from_size(0xA1000000 + n * PAGE, PAGE)) for n in range(count - len(PLAN.segments))
     )
     return replace(PLAN, segments=(*PLAN.segments, *more))
 
@@ -429,3 +429,11 @@ def test_each_segment_that_is_missing_is_named(name: str) -> None:
     """Of those that every crash image has."""
     texts = [f.text for f in verify(without(PLAN, name), REQUEST, FACTS) if f.invariant == "count"]
     assert texts == [f"missing: {name}"]
+
+
+def test_sixteen_segments_are_not_too_many() -> None:
+    """KEXEC_SEGMENT_MAX of include/uapi/linux/kexec.h; one more is."""
+    said = {
+        n: [f.text for f in verify(crowded(n), REQUEST, FACTS) if "the kernel takes 1 to" in f.text] for n in (16, 17)
+    }
+    assert said == {16: [], 17: ["17 segments; the kernel takes 1 to 16"]}

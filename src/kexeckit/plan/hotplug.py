@@ -124,7 +124,8 @@ def _on_capture_kernel(
     why_not = _no_update_by_kernel(plan, facts, behaviour)
     if why_not:
         return HotplugEffect(event, Verdict.RELOAD, "reload", (stale, why_not))
-    room = next(s.memsz for s in plan.segments if s.name == "elfcorehdr")
+    header = plan.segment("elfcorehdr")
+    room = header.memsz if header else 0
     needed = elfcorehdr_size(facts.loader.possible_cpus, len(_dumped_after(event, plan)))
     if needed > room:
         full = f"the headers would need {needed} bytes and have {room}"

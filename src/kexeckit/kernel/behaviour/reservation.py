@@ -26,9 +26,9 @@ class CrashRules:
 
     Attributes:
         arch: Architecture these rules are for.
+        low_limit: End of the window for a plain size; None for the DMA limit.
         align: Alignment of a searched start.
         fixed_align: Alignment that a given start (``@offset``) must have.
-        low_limit: End of the window for a plain size; None for the DMA limit.
         low_start: Beginning of that window.
         middle_limit: End of one more window that a plain size is tried in before the high one; None for no such window.
         high_limit: End of the window for ``,high``.
@@ -86,9 +86,9 @@ class CrashRules:
     """
 
     arch: str
+    low_limit: int | None
     align: int = 16 * MIB
     fixed_align: int = 1 * MIB
-    low_limit: int | None = 896 * MIB
     low_start: int = 16 * MIB
     middle_limit: int | None = None
     high_limit: int = 64 * TIB

@@ -21,7 +21,7 @@ from kexeckit.formats.srat import MemoryAffinity
 from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.nodes import NodeRules
 from kexeckit.kernel.boot.memblock import Region, marked, regions_of
-from kexeckit.memory.range import MemRange, clip
+from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import EMPTY, RangeSet
 
 _X86 = NodeRules()
@@ -140,13 +140,11 @@ def numa_switched_off(cmdline: str) -> bool:
 def _joined(affinities: list[MemoryAffinity], memory: RangeSet) -> list[NodeBlock] | None:
     # Ranges of one node with no other node's between them become one; an overlap of two nodes spoils everything. The
     # kernel cuts ranges at both ends of memory first. Two ranges with memory that overlap beyond it overlap in it, too.
-    ends = [(r.start, r.end) for r in memory]
+    parts = list(memory)
     out: list[NodeBlock] = []
     for a in sorted(affinities, key=lambda a: (a.range.start, a.range.end)):
-        span = clip(max(a.range.start, ends[0][0]), min(a.range.end, ends[-1][1]))
+        span = MemRange(max(a.range.start, parts[0].start), min(a.range.end, parts[-1].end))
         last = out[-1] if out else None
-        if not span:
-            continue
         if last and last.nid == a.nid:
             out[-1] = NodeBlock(MemRange(last.range.start, max(last.range.end, span.end)), a.nid)
         elif last and last.range.overlaps(span):

@@ -14,6 +14,7 @@ Source: arch/x86/mm/ident_map.c, kernel_ident_mapping_init(), ident_p4d_init(), 
 from collections.abc import Iterable
 
 from kexeckit.frozen import dataclass
+from kexeckit.kernel.page_tables.count import leaf_depth
 from kexeckit.kernel.page_tables.frames import Frames
 from kexeckit.kernel.page_tables.geometry import FOUR_LEVELS, LEAF_1G, P4D, PUD, TableFormat, TablePages
 from kexeckit.kernel.page_tables.rows import ENTRIES, Rows, make_rows
@@ -93,7 +94,7 @@ class _Builder:
         self.frames = frames
         self.rows = rows
         self.form = form
-        self.leaf_depth = (rule.largest.bit_length() - 1 - 12) // 9 - rule.only_full
+        self.leaf_depth = leaf_depth(rule.largest, form) - rule.only_full
         self.made = [0] * form.levels
         self.made[-1] = 1
         self.used = 1

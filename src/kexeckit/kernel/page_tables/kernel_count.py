@@ -45,9 +45,9 @@ def count_kernel_tables(
         return _in_any_order(ram, extra, rule.largest, form)
     # One preparation of RAM serves both counts: with 10,000 ranges it is what takes the time.
     outside = _outside(ram, extra, 1 << form.entry_shift(3))
-    bounds = bounds_of(RangeSet(chain(ram, outside)) if outside else ram, form)
+    own = bounds_of(ram, form)
+    bounds = bounds_of(RangeSet(chain(ram, outside)), form) if outside else own
     upper = [bounds.touched(form.entry_shift(depth + 1)) for depth in range(2, form.levels - 1)]
-    own = bounds if not outside else bounds_of(ram, form)
     partial = own.partial(_SHIFT)
     pmd = len(partial) + len(_partial_in_extra(ram, extra))
     return TablePages(**dict(zip(form.names[2:], upper, strict=False)), pgd=1, pmd=pmd)
