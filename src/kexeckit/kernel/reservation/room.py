@@ -33,7 +33,8 @@ def always_room(memory: Memblock, request: Request, rules: CrashRules, limits: L
             continue
         low = low_window(rules, limits)
         size = low_size(request, rules, limits, _HIGH)
-        if not size or window.range.end <= low.range.end or rules.low_optional:
+        below = window.range.end <= low.range.end and not (rules.low_needs_room_below or rules.low_always)
+        if not size or below or rules.low_optional:
             return True
         # The main region may itself be one more piece in the low part's way.
         more = Takes(takes.pieces + 1, takes.size + request.size)
