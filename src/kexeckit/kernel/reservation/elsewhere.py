@@ -64,7 +64,7 @@ def _firmware(trial: Trial) -> Iterator[Doubt]:
         rows = [
             row for part in parts for row in _beside_firmware(trial, part, ends[part][0] if part in unsure else None)
         ]
-        address = Certainty.OPEN if parts == unsure and not facts.next_boot else Certainty.LIKELY
+        address = Certainty.OPEN if parts == unsure and not facts.unshown.firmware_modelled else Certainty.LIKELY
         if parts:
             yield Doubt(
                 "firmware", text + more, tuple(parts), address, Certainty.LIKELY, candidates=tuple(rows), takes=None

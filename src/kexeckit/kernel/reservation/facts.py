@@ -53,6 +53,7 @@ class Unshown:
         tops: Bytes of small early allocations at the top of memory that leave no line, at most.
         memory: The map itself is not whole; why, in words.
         early: What the kernel itself takes first (page tables, node data, CMA) is not shown at all.
+        firmware_modelled: The firmware is one whose memory is modelled, see `firmware`.
         firmware_anew: EFI boot services memory is shown, but of another boot.
         loader_reach: No boot loader puts an initrd, or a part of one, at or above this address.
     """
@@ -64,6 +65,7 @@ class Unshown:
     tops: int = 0
     memory: str = ""
     early: bool = False
+    firmware_modelled: bool = False
     firmware_anew: bool = False
     loader_reach: int = 1 << 64
 

@@ -31,6 +31,17 @@ def assumed_firmware(machine: Machine, held: Sequence[Held], ram: Sequence[MemRa
     return [*_above_marks(held, ram), *_pei_stack(machine, ram)]
 
 
+def is_modelled(machine: Machine) -> bool:
+    """Say whether it is the firmware of QEMU's guests, which has all of its own memory below 4 GiB.
+
+    Source: edk2 MdeModulePkg/Core/Dxe/Mem/Page.c, FindFreePages().
+    """
+    vendor, product = machine.efi.vendor, machine.boot.product
+    if not vendor or not product:
+        return False
+    return _OVMF[0] in vendor.value and product.value.startswith(_OVMF[1])
+
+
 def _above_marks(held: Iterable[Held], ram: Sequence[MemRange]) -> Iterator[Held]:
     # Firmware hands memory out from the top of a range down. The ESRT and setup_data are among the last that it hands
     # out before the kernel runs, so what lies above the lowest of them in the same range was handed out before, and
@@ -43,8 +54,8 @@ def _above_marks(held: Iterable[Held], ram: Sequence[MemRange]) -> Iterator[Held
 
 
 def _pei_stack(machine: Machine, ram: Sequence[MemRange]) -> Iterator[Held]:
-    vendor, product, table = machine.efi.vendor, machine.boot.product, machine.memory.firmware
-    if not (vendor and product and table) or not (_OVMF[0] in vendor.value and product.value.startswith(_OVMF[1])):
+    table = machine.memory.firmware
+    if not table or not is_modelled(machine):
         return
     entries = [MemoryEntry(MemRange(e.start, e.end), e.kind) for e in table.value if e.start < e.end]
     gib_pages = machine.kernel.gbpages is None or machine.kernel.gbpages.value

@@ -19,7 +19,7 @@ from kexeckit.kernel.boot.memblock import Region
 from kexeckit.kernel.boot.memory import firmware_table, given_up, low_reserve
 from kexeckit.kernel.boot.next_boot import Boot, boot_asked_about
 from kexeckit.kernel.reservation.early import early_memory
-from kexeckit.kernel.reservation.facts import ReservationInput
+from kexeckit.kernel.reservation.facts import ReservationInput, Unshown
 from kexeckit.kernel.reservation.held import held_before, late_of
 from kexeckit.kernel.reservation.search import Limits
 from kexeckit.kernel.reservation.unshown import has_early_log, unshown
@@ -64,8 +64,7 @@ def reservation_input(
     dma_limit = _dma_limit(machine, regions, table, rules)
     held = held_before(machine, rules, regions, dma_limit, boot)
     open_facts = unshown(machine, kernel, rules, cmdline, held, next_boot=boot.next)
-    if open_facts.firmware and has_early_log(machine):
-        held = _with_assumed_firmware(machine, held)
+    held, open_facts = _with_assumed_firmware(machine, held, open_facts)
     facts = ReservationInput(
         rules=rules,
         cmdline=cmdline,
@@ -222,11 +221,14 @@ def _ram(table: Table, regions: tuple[Region, ...]) -> RangeSet:
     return RangeSet(ram(sanitized(table)) if table else (r.range for r in regions))
 
 
-def _with_assumed_firmware(machine: Machine, held: Sequence[Held]) -> tuple[Held, ...]:
-    from kexeckit.kernel.reservation.firmware import assumed_firmware
+def _with_assumed_firmware(machine: Machine, held: tuple[Held, ...], left: Unshown) -> tuple[tuple[Held, ...], Unshown]:
+    if not left.firmware or not has_early_log(machine):
+        return held, left
+    from kexeckit.kernel.reservation.firmware import assumed_firmware, is_modelled
 
     printed = [n.range for n in machine.memory.ranges.value] if machine.memory.ranges else []
-    return tuple(sorted([*held, *assumed_firmware(machine, held, printed)], key=lambda h: h.range))
+    more = assumed_firmware(machine, held, printed)
+    return tuple(sorted([*held, *more], key=lambda h: h.range)), replace(left, firmware_modelled=is_modelled(machine))
 
 
 def _has_unseen_node_data(machine: Machine, rules: CrashRules, held: Sequence[Held]) -> bool:
