@@ -38,6 +38,7 @@ def rules(
     falls: bool = False,
     whole: bool = False,
     needs_room_below: bool = False,
+    low_always: bool = False,
     low_optional: bool = False,
 ) -> CrashRules:
     """Return rules in pages: alignment, the end of the low window, and whether the high one reaches over it."""
@@ -53,6 +54,7 @@ def rules(
         plain_falls_up=falls,
         high_falls_down=falls,
         low_needs_room_below=needs_room_below,
+        low_always=low_always,
         low_optional=low_optional,
     )
 
@@ -79,7 +81,7 @@ def memories(draw: st.DrawFn) -> Memblock:
 def kernels(draw: st.DrawFn) -> CrashRules:
     """Rules of all kinds."""
     low_end = draw(st.sampled_from((9, 13, 17, PAGES + 1)))
-    flags = {name: draw(st.booleans()) for name in ("falls", "whole", "needs_room_below", "low_optional")}
+    flags = {name: draw(st.booleans()) for name in ("falls", "whole", "needs_room_below", "low_always", "low_optional")}
     return rules(draw(st.sampled_from((1, 2, 4))), low_end, **flags)
 
 

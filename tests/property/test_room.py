@@ -117,3 +117,11 @@ def test_the_low_part_wants_room_as_well() -> None:
     assert blocking(crowded, request, rules(low_end=13, falls=True), takes)
     assert always_room(crowded, request, rules(low_end=13, falls=True, low_optional=True), LIMITS, takes)
     assert always_room(memory(), request, rules(low_end=13, falls=True), LIMITS, takes)
+
+
+def test_a_main_region_below_the_limit_may_want_a_low_one() -> None:
+    """Kernels 6.2 to 6.4 look at what is left below; where all of it is the main region's or the piece's, none fits."""
+    request, takes = wanted(1, low=3), Takes(1, PAGE)
+    assert always_room(memory(), request, rules(2, 9), LIMITS, takes)
+    assert not always_room(memory(), request, rules(2, 9, needs_room_below=True), LIMITS, takes)
+    assert blocking(memory(), request, rules(2, 9, needs_room_below=True), takes)

@@ -112,13 +112,20 @@ def in_the_way(trial: Trial, part: str, piece: Piece, when: str) -> Iterator[Can
     if trial.request.base and part == "main":
         yield single(part, None, when)
         return
-    room = trial.room(region)
+    memory = _searched(trial, part)
+    room = next((f.range for f in memory.free() if f.range.contains(region)), region)
     rows = list(_below_piece(part, region, room, window, piece, when))
     if not _leaves_room(region, room, window, piece):
         rows += _further(trial, part, room, piece, f"{when} and leaves no room there")
     yield from rows
     if part == "main":
         yield from _low_beside(trial, rows, piece, when)
+
+
+def _searched(trial: Trial, part: str) -> Memblock:
+    # The low part is searched for once the main one has been reserved.
+    memory = trial.early.memory
+    return memory if part == "main" else memory.reserve((trial.regions["main"],))
 
 
 def _meets(piece: Piece, region: MemRange) -> bool:
@@ -151,7 +158,7 @@ def _leaves_room(region: MemRange, room: MemRange, window: Window, piece: Piece)
 def _further(trial: Trial, part: str, room: MemRange, piece: Piece, when: str) -> Iterator[Candidate]:
     # The next room or window.
     own = trial.window(part)
-    others = trial.early.memory.reserve((room,))
+    others = _searched(trial, part).reserve((room,))
     for window in _windows_from(trial, part, own):
         size = trial.regions[part].size if part == "low" else trial.request.size + window.extra
         again = None if window == own else fit(room, size, window.align, window.range)
@@ -177,12 +184,15 @@ def _low_beside(trial: Trial, rows: Iterable[Candidate], piece: Piece, when: str
     if had and 0 in sizes:
         yield single("low", None, when)
     wanted = max(sizes, default=0)
-    if not wanted or (had and not any(s.overlaps(had) for s in spans if s)):
+    # Where the main region is above all that the low one may have, and stays there, it is none of its business.
+    mains = [trial.regions["main"], *(s for s in spans if s)]
+    if not wanted or (had and min(s.start for s in mains) >= low_window(rules, limits, wanted).range.end):
         return
     yield from _low_rooms(trial, when)
     both = Takes(2, piece.size + trial.request.size)
-    if not rules.low_optional and not fits_beside(trial.early.memory, low_window(rules, limits, wanted), wanted, both):
-        yield single("main", None, f"{when} and leaves no room for the low part")
+    if not fits_beside(trial.early.memory, low_window(rules, limits, wanted), wanted, both):
+        # Some kernels keep the main region without it.
+        yield single("low" if rules.low_optional else "main", None, f"{when} and leaves no room for the low part")
 
 
 def _found(memory: Memblock, size: int, window: Window) -> MemRange | None:
