@@ -64,9 +64,16 @@ def shown(found: Document) -> tuple[str, int | None]:
     return found["outcome"], next((r["start"] for r in found["regions"] if r["kind"] == "main"), None)
 
 
-def possible(found: Document) -> list[int | None]:
-    """Return the candidates for the start of the main region, each row by its highest."""
-    return [row["start"] for row in found["candidates"] if row["part"] == "main"]
+def possible(found: Document, *, but: str = "", none: bool = True) -> list[int | None]:
+    """Return the candidates for the start of the main region, each row by its highest.
+
+    Args:
+        found: The answer.
+        but: The reason of rows to leave out.
+        none: Also the candidate for no region.
+    """
+    rows = [row for row in found["candidates"] if row["part"] == "main" and (not but or row["when"] != but)]
+    return [row["start"] for row in rows if none or row["start"] is not None]
 
 
 def reasons(found: Document) -> str:

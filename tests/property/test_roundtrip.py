@@ -1,5 +1,6 @@
 """What is written is read back: iomem, memblock's lists, firmware and e820 maps, core headers, boot_params, records."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,7 +47,11 @@ def test_memblock_list(ranges: list[MemRange], nodes: list[int | None], flags: t
 
 @given(memory_maps(limit=1 << 44, scale=1 << 20))
 def test_e820_table(found: MemoryMap) -> None:
-    """Every kind by its number, up to 2^64."""
+    """Every kind by its number, up to 2^64; only all of it in one entry does not fit."""
+    if any(e.range.size == 1 << 64 for e in found):
+        with pytest.raises(ValueError, match="64 bits"):
+            format_e820_entries(found)
+        return
     assert tuple(parse_e820_entries(format_e820_entries(found), "t")) == found.entries
 
 

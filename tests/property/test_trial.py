@@ -77,7 +77,7 @@ def test_the_row_ends_where_the_piece_does(lowest: int, row: tuple[int, int]) ->
 def test_a_given_address_is_taken_or_not() -> None:
     """Nothing else is tried."""
     request = Request("asked", 4 * PAGE, 8 * PAGE)
-    base = trial(memory(), request, CrashRules("x86_64", fixed_align=PAGE))
+    base = trial(memory(), request, CrashRules("x86_64", None, fixed_align=PAGE))
     assert base.regions == {"main": pages(8, 12)}
     assert [(row.part, row.start) for row in rows(base, Piece(PAGE))] == [("main", None)]
 

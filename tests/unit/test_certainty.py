@@ -29,13 +29,13 @@ def test_the_least_sure_part_decides(parts: tuple[Certainty, ...], whole: Certai
     [
         (1.0, CERTAIN),
         (1 - 1e-12, LIKELY),
-        (LIKELY_SHARE, LIKELY),
-        (LIKELY_SHARE - 1e-12, OPEN),
+        (LIKELY_SHARE + 1e-12, LIKELY),
+        (LIKELY_SHARE, OPEN),
         (0.0, OPEN),
     ],
 )
 def test_a_share_of_all_possibilities(share: float, sure: Certainty) -> None:
-    """Only all of them are certain; less than half is open."""
+    """Only all of them are certain; half of them or less is open."""
     assert LIKELY_SHARE == 0.5
     assert of_share(share) is sure
 

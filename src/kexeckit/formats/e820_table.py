@@ -32,5 +32,12 @@ def parse_e820_entries(data: bytes, source: str) -> Iterator[MemoryEntry]:
 
 
 def format_e820_entries(entries: Iterable[MemoryEntry]) -> bytes:
-    """Return the table's bytes, in the given order."""
-    return b"".join(_ENTRY.pack(e.start, e.range.size, e.kind.e820) for e in entries)
+    """Return the table's bytes, in the given order.
+
+    Raises:
+        ValueError: An entry is all of the address space: its size has no room in 64 bits.
+    """
+    found = tuple(entries)
+    if any(e.range.size >> 64 for e in found):
+        raise ValueError("an e820 entry has 64 bits for its size, and all of the address space is one byte more")
+    return b"".join(_ENTRY.pack(e.start, e.range.size, e.kind.e820) for e in found)

@@ -4,8 +4,8 @@
     likely    the one most probable answer; what would change it is named
     open      several answers are possible, none of them is likely; they are listed
 
-`LIKELY` is not a measured number but the meaning of the word here: where possibilities can be counted, an answer that
-holds in four of five of them is likely. Whether answers called likely hold as often is measured: docs/accuracy.md.
+`LIKELY_SHARE` is not a measured number but the meaning of the word here: where possibilities can be counted, an answer
+that holds in more than half of them is likely. How often likely answers were right is measured: docs/accuracy.md.
 """
 
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ def of_share(share: float) -> Certainty:
     """Return how sure an answer is that holds in a share (0 to 1) of all possibilities."""
     if share >= 1:
         return Certainty.CERTAIN
-    return Certainty.LIKELY if share >= LIKELY_SHARE else Certainty.OPEN
+    return Certainty.LIKELY if share > LIKELY_SHARE else Certainty.OPEN
 
 
 def share_of_all(shares: Iterable[float | None]) -> float | None:

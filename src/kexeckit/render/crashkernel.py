@@ -8,7 +8,7 @@ from kexeckit.kernel.reservation.answer import ReservationAnswer
 from kexeckit.kernel.reservation.doubt import Candidate
 from kexeckit.kernel.reservation.explain import Reason, explain
 from kexeckit.kernel.reservation.predict import NONE, NOT_DETERMINED, CrashRegion, Reservation
-from kexeckit.kernel.reservation.search import Tried
+from kexeckit.kernel.reservation.search import Tried, low_size
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.units import format_size
 from kexeckit.render.document import reason_document
@@ -114,6 +114,9 @@ def _region(region: CrashRegion) -> dict[str, Any]:
 
 def _candidate(candidate: Candidate, found: Reservation) -> dict[str, Any]:
     size = next((r.size for r in found.regions if r.kind == candidate.part), None)
+    if size is None and candidate.part == "low":
+        # Of a main region that goes high; the answer's does not.
+        size = low_size(found.request, found.facts.rules, found.facts.limits, found.facts.rules.high_limit) or None
     return {
         "start": candidate.start,
         "last": candidate.last,

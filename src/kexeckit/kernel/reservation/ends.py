@@ -12,7 +12,7 @@ from kexeckit.kernel.boot.held import Held
 from kexeckit.kernel.certainty import Certainty
 from kexeckit.kernel.reservation.cma import cma_variants
 from kexeckit.kernel.reservation.doubt import Candidate, Doubt, Takes
-from kexeckit.kernel.reservation.trial import Regions, Trial, single
+from kexeckit.kernel.reservation.trial import Regions, Trial, anywhere_below, single
 from kexeckit.kernel.reservation.words import unmodelled
 from kexeckit.machine.arch import X86
 from kexeckit.machine.taken import Taker
@@ -47,8 +47,11 @@ def _image_end(trial: Trial) -> Doubt | None:
     image = next(h.range for h in facts.held if h.by is Taker.KERNEL_IMAGE)
     limit = image.start + _LARGEST_IMAGE if facts.rules.arch in X86 else 1 << 64
     parts = tuple(p for p, r in trial.regions.items() if image.start < r.start < limit)
-    rows = tuple(single(p, trial.regions[p], "the image ends below it") for p in parts)
-    return Doubt("image-end", text, parts, candidates=rows) if parts else None
+    rows = _estimated(trial, parts, "the image ends below it", "the image is longer and lies in its way")
+    if not trial.request.base:
+        rows += (single("main", None, "the image leaves no room"),)
+    takes = Takes(1, _LARGEST_IMAGE) if facts.rules.arch in X86 else None
+    return Doubt("image-end", text, parts, candidates=rows, takes=takes) if parts else None
 
 
 def _matters(trial: Trial, held: Held) -> bool:
@@ -80,8 +83,18 @@ def _tops(trial: Trial) -> Doubt | None:
     parts = tuple(
         p for p, r in bare.regions.items() if bare.room(r).end in ends and bare.window(p).range.end >= bare.room(r).end
     )
-    rows = tuple(single(p, trial.regions[p], "they take no more than is usual") for p in parts if p in trial.regions)
-    return Doubt("tops", text, parts, candidates=rows, takes=Takes(*_at_tops(trial, size))) if rows else None
+    shown = tuple(p for p in parts if p in trial.regions)
+    rows = _estimated(trial, shown, "they take no more than is usual", "they take more")
+    return Doubt("tops", text, shown, candidates=rows, takes=Takes(*_at_tops(trial, size))) if rows else None
+
+
+def _estimated(trial: Trial, parts: tuple[str, ...], holds: str, more: str) -> tuple[Candidate, ...]:
+    # The answer, and where the region goes if what no source bounds takes more than its estimate.
+    rows: list[Candidate] = []
+    for part in parts:
+        rows.append(single(part, trial.regions[part], holds))
+        rows += anywhere_below(trial, part, more)
+    return tuple(rows)
 
 
 def _at_tops(trial: Trial, size: int) -> tuple[int, int]:

@@ -215,6 +215,10 @@ def anywhere_below(trial: Trial, part: str, when: str) -> Iterator[Candidate]:
     floor = align_up(max(trial.room(region).start, own.range.start), own.align)
     if floor < region.start:
         yield _row(part, region.start - own.align, floor, own.align, when)
+    if trial.facts.rules.bottom_up:
+        highest = fit(trial.room(region), region.size, own.align, own.range) or 0
+        if highest > region.start:
+            yield _row(part, highest, region.start + own.align, own.align, when)
     more = f"{when} and fills the rooms above"
     rows = list(_other_rooms(trial, part, more))
     yield from rows
