@@ -89,6 +89,11 @@ def early_memory(facts: ReservationInput, *, tops: int = 0) -> EarlyMemory:
     return EarlyMemory(memory, tuple(held), total, steps, problem)
 
 
+def seen_total(facts: ReservationInput) -> int:
+    """Return the bytes of RAM in the boot that the source shows."""
+    return sum(span.size for span in _memory(facts, facts.seen_cmdline)[0])
+
+
 def _before_nodes(held: Iterable[Held]) -> RangeSet:
     # What is held when nodes are set up: the initrd, too, where it is placed anew; no node's data, which comes after.
     return RangeSet(h.origin or h.range for h in held if h.by not in (Taker.NODE_DATA, Taker.CMA))

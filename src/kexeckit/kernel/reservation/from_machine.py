@@ -18,7 +18,7 @@ from kexeckit.kernel.boot.held import Held
 from kexeckit.kernel.boot.memblock import Region
 from kexeckit.kernel.boot.memory import firmware_table, given_up, low_reserve
 from kexeckit.kernel.boot.next_boot import Boot, boot_asked_about
-from kexeckit.kernel.reservation.early import early_memory
+from kexeckit.kernel.reservation.early import seen_total
 from kexeckit.kernel.reservation.facts import ReservationInput, Unshown
 from kexeckit.kernel.reservation.held import held_before, late_of
 from kexeckit.kernel.reservation.search import Limits
@@ -309,10 +309,9 @@ def _checked(facts: ReservationInput, machine: Machine) -> ReservationInput:
     if facts.table and lost:
         facts = _of_nodes(facts, machine, lost)
     counted = machine.memory.counted
-    seen = replace(facts, cmdline=facts.seen_cmdline)
-    if not counted or max(early_memory(seen).memory.total, nodes.size) >= counted.value:
+    memory = max(seen_total(facts), nodes.size) if counted else 0
+    if not counted or memory >= counted.value:
         return facts
-    memory = max(early_memory(seen).memory.total, nodes.size)
     raise InputError(
         counted.source,
         f"the memory map adds up to {memory:#x} bytes, but the kernel counted {counted.value:#x}: "
