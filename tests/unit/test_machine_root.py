@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from device_trees import tree
 from fakes import build_boot_params
 from kexeckit.errors import FileAccessError, NotPermittedError, UnavailableError
 from kexeckit.formats.srat import MemoryAffinity, Srat, format_srat
@@ -155,8 +156,27 @@ def test_a_page_of_boot_parameters() -> None:
     page[0x218:0x21C], page[0x21C:0x220] = (0x20000000).to_bytes(4, "little"), (0x1801).to_bytes(4, "little")
     moved = facts(machine_from_files(root({names.BOOT_PARAMS: bytes(page)})))
     assert moved["boot.initrd"] == shown(MemRange(0x20000000, 0x20002000), at)
+    assert (plain["boot.random_place"], "boot.kexec" in plain, "boot.init_size" in plain) == (
+        shown(False, at),
+        False,
+        False,
+    )
+    page[0x210], page[0x211], page[0x260:0x264] = 0xD0, 1 << 1, (0x2D5E000).to_bytes(4, "little")
+    drawn = facts(machine_from_files(root({names.BOOT_PARAMS: bytes(page)})))
+    assert drawn["boot.random_place"] == drawn["boot.kexec"] == shown(value=True, name=at)
+    assert drawn["boot.init_size"] == shown(0x2D5E000, at)
     empty = facts(machine_from_files(root({names.BOOT_PARAMS: build_boot_params()})))
     assert "memory.firmware" not in empty
+
+
+def test_an_initrd_that_the_device_tree_names() -> None:
+    """One that names none tells nothing; a damaged one is a problem."""
+    named = tree(start=b"\x48\0\0\0", end=b"\x48\0\x12\x34")
+    found = facts(machine_from_files(root({names.FDT: named})))
+    assert found["boot.initrd"] == shown(MemRange(0x48000000, 0x48001234), names.FDT)
+    assert "boot.initrd" not in facts(machine_from_files(root({names.FDT: tree()})))
+    cut = machine_from_files(root({names.FDT: named[:50]}))
+    assert [p.about for p in cut.problems] == ["boot.initrd"]
 
 
 def test_where_the_map_of_efi_lies() -> None:

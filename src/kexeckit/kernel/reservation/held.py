@@ -93,7 +93,7 @@ def _of_arm64_resources(
     tree = machine.memory.resources
     if not tree:
         return []
-    added = _arm64_initrd(tree, machine.boot.initrd_size.value if machine.boot.initrd_size else 0)
+    added = _arm64_initrd(machine, tree)
     known = RangeSet(h.range for h in (*added, *(h for h in held if h.by is Taker.KERNEL_IMAGE)))
     for span in reserved_by_address(tree.value, regions, dma_limit):
         if not known.overlapping(span):
@@ -101,18 +101,21 @@ def _of_arm64_resources(
     return added
 
 
-def _arm64_initrd(tree: Fact[ResourceTree], size: int) -> list[Held]:
-    # The boot log prints the initrd's size when its whole pages are freed; the reserved range of that size, give or
-    # take the pages at its ends, is where it was. The device tree follows it.
+def _arm64_initrd(machine: Machine, tree: Fact[ResourceTree]) -> list[Held]:
+    # Where the device tree has it; or the boot log prints its size when its whole pages are freed, and the reserved
+    # range of that size, give or take the pages at its ends, is where it was. The device tree follows it.
+    told, size = machine.boot.initrd, machine.boot.initrd_size.value if machine.boot.initrd_size else 0
     reserved = [r.range for r in tree.value.named("reserved")]
-    fitting = [r for r in reserved if size and 0 <= align_up(r.size, PAGE_SIZE) - size <= 2 * PAGE_SIZE]
-    if len(fitting) != 1:
-        return []
-    near = [r for r in reserved if fitting[0].end <= r.start < fitting[0].end + 4 * MIB]
-    return [
-        Held(fitting[0], Taker.INITRD, "initrd", tree.source),
-        *(Held(r, Taker.DEVICE_TREE, "device tree", tree.source) for r in near[:1]),
-    ]
+    if told and told.value:
+        span = MemRange(align_down(told.value.start, PAGE_SIZE), align_up(told.value.end, PAGE_SIZE))
+        found = Held(span, Taker.INITRD, "initrd", told.source)
+    else:
+        fitting = [r for r in reserved if size and 0 <= align_up(r.size, PAGE_SIZE) - size <= 2 * PAGE_SIZE]
+        if len(fitting) != 1:
+            return []
+        found = Held(fitting[0], Taker.INITRD, "initrd", tree.source)
+    near = [r for r in reserved if found.range.end <= r.start < found.range.end + 4 * MIB]
+    return [found, *(Held(r, Taker.DEVICE_TREE, "device tree", tree.source) for r in near[:1])]
 
 
 def late_of(held: Iterable[Held]) -> tuple[MemRange, ...]:

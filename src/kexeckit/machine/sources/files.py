@@ -229,11 +229,21 @@ class FileReader:
         known = EFI in files.folders or params is not None or files.live
         return BootFacts(
             efi=Fact(EFI in files.folders, files.label(EFI)) if known else None,
-            initrd=Fact(_initrd(params.value), params.source) if params else None,
+            initrd=Fact(_initrd(params.value), params.source) if params else self._initrd_of_tree(),
             init_size=Fact(params.value.init_size, params.source) if params and params.value.init_size else None,
             kexec=Fact(value=True, source=params.source) if params and params.value.by_kexec else None,
             random_place=Fact(params.value.kaslr, params.source) if params else None,
         )
+
+    def _initrd_of_tree(self) -> Fact[MemRange | None] | None:
+        # Newer kernels' EFI stub hands the initrd over beside the tree, so a tree without one says nothing.
+        data, label = self.files.contents.get(FDT), self.files.label(FDT)
+        if not data:
+            return None
+        from kexeckit.formats.fdt import initrd_of
+
+        found = self.made("boot.initrd", label, lambda: initrd_of(data, label))
+        return found if found and found.value else None
 
     def _memory(self, params: "Fact[BootParams] | None") -> MemoryFacts:
         lists = {}
