@@ -1,4 +1,8 @@
-"""Reservations on arm64: what is taken before, in the order of each version. The machines do not exist."""
+"""Reservations on arm64: what is taken before, in the order of each version. The machines do not exist.
+
+About kexeckit.kernel.reservation.early, kexeckit.kernel.reservation.from_machine, kexeckit.kernel.reservation.search,
+kexeckit.kernel.reservation.held.
+"""
 
 from dataclasses import replace
 

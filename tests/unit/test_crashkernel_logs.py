@@ -1,4 +1,8 @@
-"""What boot logs show apart from the map: who booted the kernel, what it lists, how it is built."""
+"""What boot logs show apart from the map: who booted the kernel, what it lists, how it is built.
+
+About kexeckit.kernel.reservation.from_machine, kexeckit.kernel.reservation.unshown,
+kexeckit.kernel.reservation.image, kexeckit.kernel.reservation.firmware.
+"""
 
 import pytest
 

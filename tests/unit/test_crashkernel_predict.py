@@ -1,6 +1,9 @@
 """Reservations of machines that do not exist, from their boot logs: place, order of windows, reasons, doubts.
 
 The addresses of the PC with 3 and 8 GiB are those that guests of 5.10, 6.1, 6.12 and 7.2 showed.
+
+About kexeckit.kernel.reservation.predict, kexeckit.kernel.reservation.search, kexeckit.kernel.reservation.elsewhere,
+kexeckit.kernel.reservation.explain, kexeckit.kernel.reservation.early, kexeckit.kernel.reservation.from_machine.
 """
 
 import pytest

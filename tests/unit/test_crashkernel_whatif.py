@@ -1,4 +1,8 @@
-"""What-ifs whose words move what is reserved before: cma=, mem=, and words that are not modelled."""
+"""What-ifs whose words move what is reserved before: cma=, mem=, and words that are not modelled.
+
+About kexeckit.kernel.reservation.cma, kexeckit.kernel.reservation.early, kexeckit.kernel.reservation.from_machine,
+kexeckit.kernel.reservation.words, kexeckit.kernel.reservation.ends.
+"""
 
 from pathlib import Path
 

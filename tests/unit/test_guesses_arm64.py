@@ -3,8 +3,9 @@
 Each number is one that a kernel's source gives, or an estimate; the docstring says which. A test of an estimate holds
 what the answer does with it, not that it is right.
 
-The numbers: kexeckit.kernel.reservation.doubt, kexeckit.kernel.reservation.by_address,
-kexeckit.kernel.reservation.held, kexeckit.kernel.reservation.unshown, kexeckit.kernel.reservation.from_machine.
+The numbers: kexeckit.kernel.reservation.ends, kexeckit.kernel.reservation.elsewhere,
+kexeckit.kernel.reservation.by_address, kexeckit.kernel.reservation.held, kexeckit.kernel.reservation.unshown,
+kexeckit.kernel.reservation.from_machine.
 """
 
 import pytest

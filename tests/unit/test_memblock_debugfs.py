@@ -1,4 +1,8 @@
-"""memblock's lists in debugfs, and what they add to a prediction. The machines do not exist."""
+"""memblock's lists in debugfs, and what they add to a prediction. The machines do not exist.
+
+About kexeckit.kernel.reservation.from_memblock, kexeckit.kernel.reservation.from_machine,
+kexeckit.kernel.reservation.ends.
+"""
 
 from itertools import pairwise
 from pathlib import Path

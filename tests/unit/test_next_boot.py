@@ -2,14 +2,22 @@
 
 Words that change the command line ask about it, and so does --next-boot; what was put somewhere by chance or by a boot
 loader may lie elsewhere then.
+
+About kexeckit.kernel.reservation.elsewhere, kexeckit.kernel.reservation.unshown, kexeckit.kernel.reservation.image,
+kexeckit.kernel.reservation.image_room, kexeckit.kernel.reservation.image_places, kexeckit.kernel.reservation.doubts,
+kexeckit.kernel.reservation.trial, kexeckit.kernel.reservation.firmware, kexeckit.kernel.boot.next_boot,
+kexeckit.kernel.reservation.early, kexeckit.kernel.reservation.from_machine.
 """
 
+import re
 from typing import Any
 
 import pytest
 
-from answers import Asking, Document
-from bootlogs import GIB, MIB, booted_with, pc_table, x86_log
+from answers import Asking, Document, reasons
+from bootlogs import GIB, MIB, arm64_log, booted_with, pc_table, x86_log
+from fakes import build_boot_params
+from readings import facts_of_log
 
 SURE, FIXED = "root=/dev/vda1 nokaslr", "root=/dev/vda1"
 MAP = "efi: mem01: [{}|   |  |  |  |  |WB|WT|WC|UC] range=[{:#018x}-{:#018x}] (1MB)"
@@ -141,3 +149,64 @@ def test_what_may_lie_at_a_given_address_decides_on_the_outcome(ask: Asking) -> 
     searched, given = ask.boot(text, "crashkernel=256M"), ask.boot(text, "crashkernel=256M@2G")
     assert (searched["outcome"], region(searched)["start"]) == ("reserved", None)
     assert (given["outcome"], given["certainty"], region(given)["start"]) == ("not-determined", "open", None)
+
+
+def test_the_boot_loader_of_an_arm64_machine(ask: Asking) -> None:
+    """It places kernel and device tree anew, anywhere; this boot has them where it put them."""
+    text = arm64_log("6.12.0", (0, GIB, 5 * GIB))
+    this, following = ask.boot(text, "crashkernel=256M"), ask.log(text, "crashkernel=256M")
+    assert region(this)["start"] == region(following)["start"] == 0xF0000000
+    assert "the boot loader places kernel and device tree anew" in reasons(following)
+    assert "places kernel and device tree anew" not in reasons(this)
+    assert rows(following, "the boot loader uses the places it used") == [(0xF0000000, 0xF0000000)]
+    assert (0xEFE00000, 0x41C00000) in rows(following, "something of the boot loader's lies in its way")
+    # With an initrd that is known to exist, that is what is placed anew.
+    hidden = ask.log(text + "[    1.0] Freeing initrd memory: 8192K\n", "crashkernel=256M")
+    assert "places kernel and device tree anew" not in reasons(hidden)
+
+
+def test_the_size_of_the_image_that_is_put_at_random(ask: Asking) -> None:
+    """/proc/iomem's own parts of it count more than the log's estimate: a smaller image is in the way less often."""
+    text = x86_log(version="6.12", cmdline="root=/dev/vda1")
+    listing = "00001000-0009fbff : System RAM\n00100000-bffdffff : System RAM\n"
+    parts = "  02000000-02ffffff : Kernel code\n  03000000-{:08x} : Kernel bss\n"
+    files = {"dmesg": text, "proc/sys/kernel/osrelease": "6.12.0\n"}
+    shares = []
+    for end in (0x037FFFFF, 0x0A7FFFFF):
+        found = ask.root(files | {"proc/iomem": listing + parts.format(end)}, "crashkernel=256M")
+        shares += [row["share"] for row in found["candidates"] if "the kernel image lies elsewhere" in row["when"]]
+    assert len(shares) == 2
+    assert shares[0] > shares[1] > 0.5
+
+
+@pytest.mark.parametrize(("initrd", "doubt"), [(0, False), (None, True)])
+def test_no_initrd_is_known_from_boot_parameters(ask: Asking, initrd: int | None, *, doubt: bool) -> None:
+    """Without a log there may be one; a page of boot parameters without one says that there is none."""
+    files: dict[str, str] = {
+        "proc/iomem": "00100000-bffdffff : System RAM\n  02000000-02ffffff : Kernel code\n",
+        "proc/sys/kernel/osrelease": "6.12.0\n",
+        "proc/cmdline": "crashkernel=256M nokaslr\n",
+    }
+    if initrd is not None:
+        files["sys/kernel/boot_params/data"] = build_boot_params().decode("latin-1")
+    found = ask.root(files, "--arch", "x86_64")
+    assert ("there is an initrd" in reasons(found)) is doubt
+
+
+def test_a_log_without_node_ranges_is_whole(ask: Asking) -> None:
+    """What the kernel counted is held against the firmware's map alone, and one page more is missing from it."""
+    text = x86_log(version="6.12", cmdline="nokaslr crashkernel=256M")
+    text = "".join(line for line in text.splitlines(keepends=True) if "node   " not in line)
+    counted = int(re.search(r"/(\d+)K available", text)[1])  # type: ignore[index]
+    assert ask.log(text)["outcome"] == "reserved"
+    with pytest.raises(AssertionError, match="lines of it are missing"):
+        ask.log(text.replace(f"/{counted}K available", f"/{counted + 4 * MIB // 1024}K available"))
+
+
+@pytest.mark.parametrize(("areas", "each"), [(2, False), (3, True)])
+def test_an_area_of_cma_more_than_nodes(areas: int, *, each: bool) -> None:
+    """One for all and one for each of two nodes tells that each has its own; as many as nodes does not."""
+    nodes = ((0, 0x1000, 0x9F000), (0, MIB, 2 * GIB), (1, 2 * GIB, 0xBFFE0000))
+    more = [f"cma: Reserved 16 MiB at {0x10000000 * (at + 1):#018x}" for at in range(areas)]
+    text = x86_log(pc_table(), version="7.2.0", nodes=nodes, more=more)
+    assert facts_of_log(text).cma_per_node is each

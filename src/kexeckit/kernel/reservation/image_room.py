@@ -4,8 +4,9 @@ What chooses a place sees the machine as the boot loader hands it over: RAM of t
 working memory, or the free memory of the EFI map. Where that map is not shown, the places cannot be listed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from kexeckit.formats.bootlog.efi import EfiMapEntry
 from kexeckit.formats.efi_memory_map import LOADER_CODE
 from kexeckit.kernel.behaviour.behaviours import Behaviours
 from kexeckit.kernel.boot.efi_room import efi_room
@@ -42,8 +43,9 @@ def _room(machine: Machine, kernel: Behaviours, cmdline: str, size: int) -> Imag
         return None
     if machine.boot.efi.value:
         found = machine.efi.map
-        back = tuple(_given_back(machine)) if found else ()
-        return efi_room(found.value, kernel.kaslr, cmdline, given_back=back) if found else None
+        if not found:
+            return None
+        return efi_room(found.value, kernel.kaslr, cmdline, given_back=_given_back(machine, found.value))
     table = machine.memory.firmware
     if not table or yes(machine.boot.kexec):
         return None
@@ -60,11 +62,11 @@ def _initrd(machine: Machine) -> Iterator[MemRange]:
         yield found.value
 
 
-def _given_back(machine: Machine) -> Iterator[MemRange]:
+def _given_back(machine: Machine, entries: Iterable[EfiMapEntry]) -> Iterator[MemRange]:
     # What the boot that is shown put into free memory after the place was chosen, or by choosing it.
-    tree, found = machine.memory.resources, machine.efi.map
+    tree = machine.memory.resources
     image = [r.range for r in tree.value.named("Kernel code", "Kernel bss")] if tree else []
-    for entry in found.value if found else ():
+    for entry in entries:
         if entry.type == LOADER_CODE and any(entry.range.overlaps(part) for part in image):
             yield entry.range
     yield from _initrd(machine)
