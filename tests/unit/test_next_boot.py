@@ -161,7 +161,7 @@ def test_the_boot_loader_of_an_arm64_machine(ask: Asking) -> None:
     assert rows(following, "the boot loader uses the places it used") == [(0xF0000000, 0xF0000000)]
     assert (0xEFE00000, 0x41C00000) in rows(following, "something of the boot loader's lies in its way")
     # With an initrd that is known to exist, that is what is placed anew.
-    hidden = ask.log(text + "[    1.0] Freeing initrd memory: 8192K\n", "crashkernel=256M")
+    hidden = ask.log(text + "[    1.000000] Freeing initrd memory: 8192K\n", "crashkernel=256M")
     assert "places kernel and device tree anew" not in reasons(hidden)
 
 
