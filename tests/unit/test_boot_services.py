@@ -1,4 +1,8 @@
-"""EFI boot services memory in a reservation: what the kernel reserves of it, and the map of a capture."""
+"""EFI boot services memory in a reservation: what the kernel reserves of it, and the map of a capture.
+
+About kexeckit.kernel.reservation.boot_services, kexeckit.kernel.reservation.elsewhere,
+kexeckit.kernel.reservation.from_machine.
+"""
 
 from pathlib import Path
 

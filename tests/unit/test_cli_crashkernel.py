@@ -1,4 +1,8 @@
-"""The crashkernel command: sources, JSON, exit codes."""
+"""The crashkernel command: sources, JSON, exit codes.
+
+About kexeckit.kernel.reservation.explain, kexeckit.kernel.reservation.advice, kexeckit.kernel.reservation.predict,
+kexeckit.kernel.reservation.from_machine.
+"""
 
 import tarfile
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""memblock at the moment of the reservation, on machines whose nodes have holes."""
+"""memblock at the moment of the reservation, on machines whose nodes have holes.
+
+About kexeckit.kernel.reservation.early, kexeckit.kernel.reservation.search.
+"""
 
 from dataclasses import replace
 

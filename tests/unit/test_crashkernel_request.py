@@ -1,4 +1,7 @@
-"""What each kernel makes of crashkernel= words, malformed ones with its own message."""
+"""What each kernel makes of crashkernel= words, malformed ones with its own message.
+
+About kexeckit.kernel.reservation.request.
+"""
 
 import pytest
 

@@ -1,4 +1,7 @@
-"""The search for a reservation: a given address, looked at or searched for."""
+"""The search for a reservation: a given address, looked at or searched for.
+
+About kexeckit.kernel.reservation.search.
+"""
 
 import pytest
 

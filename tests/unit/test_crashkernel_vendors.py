@@ -1,4 +1,7 @@
-"""Which rules a release gets: distributions' kernels against mainline's, and what their own fields do."""
+"""Which rules a release gets: distributions' kernels against mainline's, and what their own fields do.
+
+About kexeckit.kernel.reservation.search, kexeckit.kernel.reservation.request.
+"""
 
 from dataclasses import replace
 

@@ -1,4 +1,7 @@
-"""What a kernel was seen to do beside what is predicted: whether they agree, and what a script can tell from it."""
+"""What a kernel was seen to do beside what is predicted: whether they agree, and what a script can tell from it.
+
+About kexeckit.kernel.reservation.observed, kexeckit.kernel.reservation.answer.
+"""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,7 @@
-"""Typed words: slips are refused with the likely word, odd values are told, and all else passes."""
+"""Typed words: slips are refused with the likely word, odd values are told, and all else passes.
+
+About kexeckit.kernel.reservation.vocabulary, kexeckit.kernel.reservation.answer.
+"""
 
 import json
 from pathlib import Path
