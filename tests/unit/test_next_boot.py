@@ -10,6 +10,7 @@ kexeckit.kernel.reservation.early, kexeckit.kernel.reservation.from_machine.
 """
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,13 @@ import pytest
 from answers import Asking, Document, reasons
 from bootlogs import GIB, MIB, arm64_log, booted_with, pc_table, x86_log
 from fakes import build_boot_params
+from kexeckit.formats.bootlog.boot import parse_boot_log
+from kexeckit.formats.iomem import parse_iomem
+from kexeckit.kernel.certainty import Certainty
+from kexeckit.kernel.reservation.from_machine import reservation_input
+from kexeckit.kernel.reservation.predict import predict_reservation
+from kexeckit.machine.fact import Fact
+from kexeckit.machine.sources.log import machine_from_log
 from readings import facts_of_log
 
 SURE, FIXED = "root=/dev/vda1 nokaslr", "root=/dev/vda1"
@@ -156,13 +164,13 @@ def test_the_boot_loader_of_an_arm64_machine(ask: Asking) -> None:
     text = arm64_log("6.12.0", (0, GIB, 5 * GIB))
     this, following = ask.boot(text, "crashkernel=256M"), ask.log(text, "crashkernel=256M")
     assert region(this)["start"] == region(following)["start"] == 0xF0000000
-    assert "the boot loader places kernel and device tree anew" in reasons(following)
-    assert "places kernel and device tree anew" not in reasons(this)
+    assert "the boot loader places the kernel and what goes with it anew" in reasons(following)
+    assert "places the kernel and what goes with it anew" not in reasons(this)
     assert rows(following, "the boot loader uses the places it used") == [(0xF0000000, 0xF0000000)]
     assert (0xEFE00000, 0x41C00000) in rows(following, "something of the boot loader's lies in its way")
     # With an initrd that is known to exist, that is what is placed anew.
     hidden = ask.log(text + "[    1.000000] Freeing initrd memory: 8192K\n", "crashkernel=256M")
-    assert "places kernel and device tree anew" not in reasons(hidden)
+    assert "places the kernel and what goes with it anew" not in reasons(hidden)
 
 
 def test_the_size_of_the_image_that_is_put_at_random(ask: Asking) -> None:
@@ -210,3 +218,32 @@ def test_an_area_of_cma_more_than_nodes(areas: int, *, each: bool) -> None:
     more = [f"cma: Reserved 16 MiB at {0x10000000 * (at + 1):#018x}" for at in range(areas)]
     text = x86_log(pc_table(), version="7.2.0", nodes=nodes, more=more)
     assert facts_of_log(text).cma_per_node is each
+
+
+@pytest.mark.parametrize(("size", "outcome"), [("64M@16M", "failed"), ("64M@1G", "reserved")])
+@pytest.mark.parametrize("initrd", [None, (0xBECF4000, 0xBFFE0000)])
+def test_nokaslr_from_a_log_that_does_not_show_the_image(
+    ask: Asking, size: str, outcome: str, initrd: tuple[int, int] | None
+) -> None:
+    """Where it was put at random and will not be, it goes where it is built for, and is in the way there."""
+    text = x86_log(version="6.12", cmdline="root=/dev/vda1", initrd=initrd)
+    found = ask.log(text, "nokaslr", f"crashkernel={size}")
+    assert found["outcome"] == outcome
+    assert "the kernel image lies at another random place" not in reasons(found)
+
+
+@pytest.mark.parametrize(("kexec", "certainty"), [(False, Certainty.CERTAIN), (True, Certainty.LIKELY)])
+def test_a_kernel_that_kexec_started(*, kexec: bool, certainty: Certainty) -> None:
+    """Another kernel may put the next one anywhere, and so may whoever else starts it; without an initrd, too."""
+    text = x86_log(pc_table(5 * GIB), version="6.12", cmdline=SURE, initrd=None)
+    machine = machine_from_log(parse_boot_log(text, "log"))
+    parts = "00100000-bffdffff : System RAM\n  01000000-02ffffff : Kernel code\n"
+    resources = Fact(parse_iomem(parts, "iomem"), "iomem")
+    started = Fact(value=True, source="boot_params") if kexec else None
+    machine = replace(
+        machine,
+        boot=replace(machine.boot, kexec=started, initrd=Fact(None, "boot_params")),
+        memory=replace(machine.memory, resources=resources),
+    )
+    [found] = predict_reservation(reservation_input(machine, ("crashkernel=256M",))).regions
+    assert found.address_certainty is certainty

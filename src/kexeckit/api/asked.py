@@ -17,6 +17,16 @@ class Asked:
         return self.answer.words
 
     @property
+    def about(self) -> str:
+        """``this-boot``, which the source shows, or ``next-boot``: another one of the same machine."""
+        return self.answer.about
+
+    @property
+    def certainty(self) -> str:
+        """How sure the outcome or the zones are: ``certain`` (never wrong), ``likely`` or ``open``."""
+        return self.answer.certainty.value
+
+    @property
     def doubtful_words(self) -> tuple[str, ...]:
         """What the kernel makes of words that are probably not meant so, one sentence each."""
         return self.answer.doubtful

@@ -28,16 +28,6 @@ class ReservationPrediction(Asked):
         return self.answer.predicted.outcome
 
     @property
-    def about(self) -> str:
-        """``this-boot``, which the source shows, or ``next-boot``: another one of the same machine."""
-        return self.answer.about
-
-    @property
-    def certainty(self) -> str:
-        """How sure the outcome is: ``certain`` (never wrong), ``likely`` or ``open``."""
-        return self.answer.predicted.certainty.value
-
-    @property
     def determined(self) -> bool:
         """Whether the outcome is determined; an address may be open even so."""
         return self.outcome != NOT_DETERMINED

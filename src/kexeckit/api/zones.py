@@ -28,16 +28,6 @@ class ZonesPrediction(Asked):
         return "determined" if self.determined else "not-determined"
 
     @property
-    def about(self) -> str:
-        """``this-boot``, which the source shows, or ``next-boot``: another one of the same machine."""
-        return self.answer.about
-
-    @property
-    def certainty(self) -> str:
-        """How sure the answer is: ``certain`` (never wrong), ``likely`` or ``open``."""
-        return self.answer.certainty.value
-
-    @property
     def determined(self) -> bool:
         """Whether the zones of nodes are determined."""
         return bool(self.nodes)

@@ -4,6 +4,10 @@ Words are those of the kernel's command line, as typed: crashkernel=512M, crashk
 mem=..., memmap=..., cma=..., movable_node; each replaces the words of its name in the source's command line. The source
 is this machine, or with --root a capture, a boot log or an iomem file. A failed reservation is exit code 1.
 
+Without words the answer explains the boot that the source shows; words that it was not booted with ask about the next
+one, which draws anew what chance, boot loader and firmware place. Outcome, sizes and addresses are each certain (never
+wrong), likely (with what would change it) or open (with what is possible; an open outcome is exit code 3).
+
 With --estimate: how much a capture kernel needs, as a sum of parts, from its kernel and initramfs files alone.
 """
 

@@ -2,7 +2,8 @@
 
 Words are those of the kernel's command line, as typed: kernelcore=2G, kernelcore=30%, kernelcore=mirror,
 movablecore=1G, movable_node, mem=..., memmap=...; each replaces the words of its name in the source's command line.
-The source is this machine, or with --root a capture, a boot log, or a machine described in a .toml file.
+The source is this machine, or with --root a capture, a boot log, or a machine described in a .toml file. Words that it
+was not booted with ask about the next boot. The answer is certain (never wrong), likely or open (exit code 3).
 """
 
 from argparse import ArgumentParser, Namespace

@@ -45,9 +45,14 @@ class Answered:
         return self.compared.agreement
 
     @property
-    def asked(self) -> bool:
-        """Words were typed, so that the question may be about another boot than the one that is shown."""
-        return bool(self.words)
+    def next_boot(self) -> bool:
+        """The question is about another boot than the source shows."""
+        raise NotImplementedError
+
+    @property
+    def about(self) -> str:
+        """``this-boot``, which the source shows, or ``next-boot``: another one of the same machine."""
+        return "next-boot" if self.next_boot else "this-boot"
 
 
 def not_compared(*why: str) -> Compared:

@@ -16,8 +16,9 @@ from collections.abc import Iterable, Iterator
 from kexeckit.formats.bootlog.efi import EfiMapEntry
 from kexeckit.formats.efi_memory_map import CONVENTIONAL
 from kexeckit.kernel.behaviour.kaslr import KaslrRules
-from kexeckit.kernel.boot.kaslr import LOAD_ADDRESS, ImageRoom
+from kexeckit.kernel.boot.kaslr import ImageRoom
 from kexeckit.kernel.boot.kaslr_words import takes_special
+from kexeckit.kernel.boot.kernel_range import LOAD_ADDRESS
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
 

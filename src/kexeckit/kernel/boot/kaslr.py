@@ -24,15 +24,14 @@ from dataclasses import field
 from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.kaslr import KaslrRules
 from kexeckit.kernel.boot.kaslr_words import KaslrWords, Span, kaslr_off, kaslr_words, pinned
+from kexeckit.kernel.boot.kernel_range import LOAD_ADDRESS
 from kexeckit.kernel.boot.slots import Slots
 from kexeckit.memory.range import MemRange, clip
 from kexeckit.memory.rangeset import EMPTY, RangeSet
 from kexeckit.memory.units import GIB, KIB, MIB, TIB, align_down, align_up
 
-__all__ = ["LOAD_ADDRESS", "ImageRoom", "image_slots", "needed_size"]
+__all__ = ["ImageRoom", "image_slots", "needed_size"]
 
-LOAD_ADDRESS = 16 * MIB
-"""CONFIG_PHYSICAL_START, which no distribution changes."""
 _ALIGN = 2 * MIB
 _HIGHEST_MINIMUM = 512 * MIB
 _MOST_ROWS = 100

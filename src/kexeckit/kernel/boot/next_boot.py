@@ -57,6 +57,11 @@ def may_be_randomised(machine: Machine, rules: "CrashRules", cmdline: str) -> bo
     return rules.kaslr
 
 
+def placed_by_others(machine: Machine) -> bool:
+    """Say whether EFI firmware, its stub or another kernel may place the kernel, so that no rule of BIOS holds."""
+    return may_be_efi(machine) or yes(machine.boot.kexec)
+
+
 def may_be_efi(machine: Machine) -> bool:
     """Say whether EFI may have booted it: as the source says, or because no source tells.
 

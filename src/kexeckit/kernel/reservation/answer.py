@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.behaviours import Behaviours
+from kexeckit.kernel.certainty import Certainty
 from kexeckit.kernel.observed import Answered, Compared
 from kexeckit.kernel.reservation.from_machine import reservation_input
 from kexeckit.kernel.reservation.observed import ObservedReservation, compare_reservation, observed_reservation
@@ -28,9 +29,14 @@ class ReservationAnswer(Answered):
     words: tuple[str, ...] = ()
 
     @property
-    def about(self) -> str:
-        """``this-boot``, which the source shows, or ``next-boot``: another one of the same machine."""
-        return "next-boot" if self.predicted.facts.next_boot else "this-boot"
+    def next_boot(self) -> bool:
+        """The question is about another boot than the source shows."""
+        return self.predicted.facts.next_boot
+
+    @property
+    def certainty(self) -> Certainty:
+        """How sure the outcome is."""
+        return self.predicted.certainty
 
     @property
     def doubtful(self) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ def elsewhere(trial: Trial) -> Iterator[Doubt | None]:
     yield _kernel(trial)
     yield _hidden_initrd(trial)
     yield _loaded_again(trial)
-    yield _arm64_loader(trial)
+    yield _free_loader(trial)
     yield _told_by_address(trial)
 
 
@@ -152,17 +152,17 @@ def _loaded_again(trial: Trial) -> Doubt | None:
     return Doubt("initrd", text, tuple(parts), candidates=tuple(rows), takes=takes)
 
 
-def _arm64_loader(trial: Trial) -> Doubt | None:
-    # A boot loader of arm64 may put image, device tree and initrd anywhere: Documentation/arch/arm64/booting.rst.
+def _free_loader(trial: Trial) -> Doubt | None:
+    # Where an initrd is placed anew, that is the doubt; without one there is still what else such a loader places.
     facts = trial.facts
     shown = any(h.by in _LOADED for h in facts.held) or facts.unshown.initrd is not None
-    if facts.rules.arch != "arm64" or not facts.next_boot or shown or not trial.regions:
+    if not facts.unshown.loader_anywhere or not facts.next_boot or shown or not trial.regions:
         return None
     rows: list[Candidate] = []
     for part, region in trial.regions.items():
         rows.append(single(part, region, "the boot loader uses the places it used"))
         rows += anywhere_below(trial, part, "something of the boot loader's lies in its way")
-    text = "the boot loader places kernel and device tree anew at every boot; the answer has them where they were"
+    text = "the boot loader places the kernel and what goes with it anew at every boot; the answer has it where it was"
     return Doubt("loader", text, tuple(trial.regions), candidates=tuple(rows), takes=None)
 
 

@@ -55,6 +55,7 @@ class Unshown:
         early: What the kernel itself takes first (page tables, node data, CMA) is not shown at all.
         firmware_modelled: The firmware is one whose memory is modelled, see `firmware`.
         firmware_anew: EFI boot services memory is shown, but of another boot.
+        loader_anywhere: Who loads the kernel may put it and all that goes with it anywhere.
         loader_reach: No boot loader puts an initrd, or a part of one, at or above this address.
     """
 
@@ -67,6 +68,7 @@ class Unshown:
     early: bool = False
     firmware_modelled: bool = False
     firmware_anew: bool = False
+    loader_anywhere: bool = False
     loader_reach: int = 1 << 64
 
 

@@ -14,36 +14,35 @@ head_64.S (the aligned start); arch/x86/kernel/setup.c, the order of the resourc
 from dataclasses import replace
 
 from kexeckit.formats.bootlog.early import ImageSize
+from kexeckit.formats.efi_memory_map import LOADER_CODE
 from kexeckit.kernel.boot.held import Held
+from kexeckit.kernel.boot.kernel_range import (
+    LARGEST_IMAGE,
+    LOAD_ADDRESS,
+    SMALLEST_IMAGE,
+    goes_where_built,
+    kernel_parts,
+)
 from kexeckit.kernel.boot.next_boot import Boot
 from kexeckit.machine.arch import X86
 from kexeckit.machine.fact import Fact, yes
 from kexeckit.machine.taken import Taker
 from kexeckit.machine.value import Machine
 from kexeckit.memory.range import MemRange, clip
-from kexeckit.memory.units import KIB, MIB, PAGE_SIZE, align_down, align_up
+from kexeckit.memory.units import KIB, MIB, align_down, align_up
 
-_LOADER_CODE = 1
 _ALIGN = 2 * MIB
-# CONFIG_PHYSICAL_START, which no distribution changes.
-_LOAD = 16 * MIB
-# Between these lie the sizes of kernel images, of 2.6 with few drivers and of 7.x with debugging.
-_SMALLEST, _LARGEST = 8 * MIB, 96 * MIB
-_RESOURCES = ("Kernel code", "Kernel rodata", "Kernel data", "Kernel bss")
 # Behind the bss lies the brk area, from which the kernel takes its first page tables.
 _BRK = 512 * KIB
 
 
 def resource_image(machine: Machine) -> Held | None:
     """Return where /proc/iomem shows the kernel image, or None."""
-    tree = machine.memory.resources
-    parts = [r.range for r in tree.value.named(*_RESOURCES)] if tree else []
+    tree, parts = machine.memory.resources, kernel_parts(machine)
     if not parts or not tree:
         return None
     brk = _BRK if machine.arch in X86 else 0
-    end = max(r.end for r in parts) + brk
-    start = align_down(min(r.start for r in parts), PAGE_SIZE)
-    return _image(MemRange(start, align_up(end, PAGE_SIZE)), tree.source, brk)
+    return _image(MemRange(parts.start, parts.end + brk), tree.source, brk)
 
 
 def image_place(machine: Machine, ram: tuple[MemRange, ...], boot: Boot) -> Held | None:
@@ -57,16 +56,12 @@ def image_place(machine: Machine, ram: tuple[MemRange, ...], boot: Boot) -> Held
     shown = resource_image(machine)
     if shown is None and yes(machine.boot.map_log):
         shown = log_image(machine, ram, randomised=boot.seen_random)
-    if not boot.next:
-        return shown
-    if boot.random:
-        return None
-    if not boot.seen_random or shown is None:
-        return shown
-    if machine.arch not in X86 or machine.boot.efi is None or machine.boot.efi.value:
-        return None
-    # It was put at random, and will not be: it goes where it is built for.
-    return replace(shown, range=MemRange.from_size(_LOAD, shown.range.size), source="at 16 MiB as built")
+    if goes_where_built(machine, boot):
+        if not shown:
+            return _as_built(machine.boot.image_size)
+        built = MemRange.from_size(LOAD_ADDRESS, shown.range.size)
+        return replace(shown, range=built, source="at 16 MiB as built")
+    return shown if not boot.next or not (boot.random or boot.seen_random) else None
 
 
 def log_image(machine: Machine, ram: tuple[MemRange, ...], *, randomised: bool) -> Held | None:
@@ -94,7 +89,7 @@ def log_image(machine: Machine, ram: tuple[MemRange, ...], *, randomised: bool) 
         return _image(around, "initial memory mapped", estimate=True) if around else None
     if boot.brk and size:
         lowest = max(align_down(max(boot.brk.value.start - size.value.most, 0), _ALIGN), MIB)
-        span = clip(lowest if randomised or efi else _LOAD, boot.brk.value.end)
+        span = clip(lowest if randomised or efi else LOAD_ADDRESS, boot.brk.value.end)
         return _image(span, "memblock=debug: the brk area follows it", estimate=True) if span else None
     if efi:
         return efi_image(machine, randomised=randomised)
@@ -103,10 +98,10 @@ def log_image(machine: Machine, ram: tuple[MemRange, ...], *, randomised: bool) 
 
 def _as_built(size: Fact[ImageSize] | None) -> Held:
     if size:
-        span = MemRange.from_size(_LOAD, size.value.most)
+        span = MemRange.from_size(LOAD_ADDRESS, size.value.most)
         return _image(span, f"{size.at}, at 16 MiB as built", size.value.most - size.value.least, estimate=True)
-    whole = MemRange.from_size(_LOAD, _LARGEST)
-    return _image(whole, "at 16 MiB as built, its size not shown", _LARGEST - _SMALLEST, estimate=True)
+    whole, unsure = MemRange.from_size(LOAD_ADDRESS, LARGEST_IMAGE), LARGEST_IMAGE - SMALLEST_IMAGE
+    return _image(whole, "at 16 MiB as built, its size not shown", unsure, estimate=True)
 
 
 def efi_image(machine: Machine, *, randomised: bool) -> Held | None:
@@ -119,7 +114,7 @@ def efi_image(machine: Machine, *, randomised: bool) -> Held | None:
     found, size = machine.efi.map, machine.boot.image_size
     if not found or not size:
         return None
-    large = [e for e in found.value if e.type == _LOADER_CODE and e.range.size >= size.value.least]
+    large = [e for e in found.value if e.type == LOADER_CODE and e.range.size >= size.value.least]
     if len(large) != 1:
         return None
     room = large[0].range

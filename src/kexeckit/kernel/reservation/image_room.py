@@ -10,7 +10,8 @@ from kexeckit.formats.bootlog.efi import EfiMapEntry
 from kexeckit.formats.efi_memory_map import LOADER_CODE
 from kexeckit.kernel.behaviour.behaviours import Behaviours
 from kexeckit.kernel.boot.efi_room import efi_room
-from kexeckit.kernel.boot.kaslr import LOAD_ADDRESS, ImageRoom, image_slots, needed_size
+from kexeckit.kernel.boot.kaslr import ImageRoom, image_slots, needed_size
+from kexeckit.kernel.boot.kernel_range import LOAD_ADDRESS, kernel_parts
 from kexeckit.kernel.boot.slots import Slots
 from kexeckit.machine.fact import yes
 from kexeckit.machine.value import Machine
@@ -64,9 +65,8 @@ def _initrd(machine: Machine) -> Iterator[MemRange]:
 
 def _given_back(machine: Machine, entries: Iterable[EfiMapEntry]) -> Iterator[MemRange]:
     # What the boot that is shown put into free memory after the place was chosen, or by choosing it.
-    tree = machine.memory.resources
-    image = [r.range for r in tree.value.named("Kernel code", "Kernel bss")] if tree else []
+    image = kernel_parts(machine)
     for entry in entries:
-        if entry.type == LOADER_CODE and any(entry.range.overlaps(part) for part in image):
+        if image and entry.type == LOADER_CODE and entry.range.overlaps(image):
             yield entry.range
     yield from _initrd(machine)

@@ -14,7 +14,7 @@ from kexeckit.formats.cmdline import split_words
 from kexeckit.kernel.behaviour.behaviours import Behaviours
 from kexeckit.kernel.behaviour.reservation import CrashRules
 from kexeckit.kernel.boot.held import Held
-from kexeckit.kernel.boot.next_boot import may_be_efi, may_be_randomised
+from kexeckit.kernel.boot.next_boot import may_be_efi, may_be_randomised, placed_by_others
 from kexeckit.kernel.reservation.facts import KernelImage, Unshown
 from kexeckit.kernel.reservation.image import resource_image
 from kexeckit.machine.arch import X86
@@ -46,14 +46,16 @@ def unshown(
     image = None if Taker.KERNEL_IMAGE in shown else _random_kernel(machine, kernel, rules, cmdline)
     found = _with_log(machine, rules, cmdline, shown) if has_early_log(machine) else _without_log(machine, shown)
     anew = next_boot and machine.efi.map is not None and machine.arch in X86
-    return replace(found, kernel=image, firmware_anew=anew, loader_reach=_loader_reach(machine))
+    # Boot loaders of arm64 and other kernels may put everything anywhere: Documentation/arch/arm64/booting.rst.
+    free = machine.arch == "arm64" or yes(machine.boot.kexec)
+    return replace(found, kernel=image, firmware_anew=anew, loader_reach=_loader_reach(machine), loader_anywhere=free)
 
 
 def _with_log(machine: Machine, rules: CrashRules, cmdline: str, shown: set[Taker]) -> Unshown:
     return Unshown(
         initrd=None if Taker.INITRD in shown or no_initrd(machine) else _hidden_initrd(machine, rules, cmdline),
         initrd_high=rules.arch == "arm64" and yes(machine.boot.efi),
-        firmware=rules.arch in X86 and may_be_efi(machine) and not (machine.efi.map or yes(machine.boot.kexec)),
+        firmware=_hides_firmware(machine),
         tops=_tops(machine, rules, shown_nodes=Taker.NODE_DATA in shown),
     )
 
@@ -63,7 +65,7 @@ def _without_log(machine: Machine, shown: set[Taker]) -> Unshown:
     found = Taker.INITRD in shown or no_initrd(machine)
     return Unshown(
         initrd=None if found else 0,
-        firmware=x86 and may_be_efi(machine) and not (machine.efi.map or yes(machine.boot.kexec)),
+        firmware=_hides_firmware(machine),
         tops=MIB if x86 else 0,
         early=machine.arch == "arm64",
     )
@@ -82,8 +84,12 @@ def no_initrd(machine: Machine) -> bool:
 def _loader_reach(machine: Machine) -> int:
     # The boot protocol has 32 bits for an initrd's address. Only EFI and kexec go beyond, by ext_ramdisk_image:
     # Documentation/arch/x86/zero-page.rst; arch/x86/kernel/setup.c, get_ramdisk_image().
-    low = machine.arch in X86 and not may_be_efi(machine) and not yes(machine.boot.kexec)
-    return 4 * GIB if low else 1 << 64
+    return 4 * GIB if machine.arch in X86 and not placed_by_others(machine) else 1 << 64
+
+
+def _hides_firmware(machine: Machine) -> bool:
+    # Whether there may be boot services memory that no source prints; a kernel that kexec started has none.
+    return machine.arch in X86 and may_be_efi(machine) and not (machine.efi.map or yes(machine.boot.kexec))
 
 
 def _hidden_initrd(machine: Machine, rules: CrashRules, cmdline: str) -> int | None:

@@ -34,9 +34,9 @@ class ZonesAnswer(Answered):
     words: tuple[str, ...] = ()
 
     @property
-    def about(self) -> str:
-        """``this-boot``, which the source shows, or ``next-boot``: another one of the same machine."""
-        return "next-boot" if self.question.next_boot else "this-boot"
+    def next_boot(self) -> bool:
+        """The question is about another boot than the source shows."""
+        return self.question.next_boot
 
     @property
     def certainty(self) -> Certainty:

@@ -18,22 +18,19 @@ from kexeckit.formats.cmdline import has_word, split_words, values
 from kexeckit.frozen import dataclass
 from kexeckit.kernel.behaviour.behaviours import Behaviours
 from kexeckit.kernel.boot.e820 import early_words
-from kexeckit.kernel.boot.kaslr import LOAD_ADDRESS
 from kexeckit.kernel.boot.kaslr_words import kaslr_words, pinned
+from kexeckit.kernel.boot.kernel_range import LARGEST_IMAGE, LOAD_ADDRESS
 from kexeckit.kernel.boot.memory import firmware_table, memory_at_boot
-from kexeckit.kernel.boot.next_boot import Boot, may_be_efi
+from kexeckit.kernel.boot.next_boot import Boot, placed_by_others
 from kexeckit.kernel.boot.nodes import NodeLayout
-from kexeckit.kernel.certainty import LIKELY_SHARE, Certainty
+from kexeckit.kernel.certainty import Certainty, of_share
 from kexeckit.kernel.zones.doubt import MOVABLE, NODES, ZoneDoubt
 from kexeckit.machine.arch import X86
-from kexeckit.machine.fact import yes
 from kexeckit.machine.value import Machine
 from kexeckit.memory.range import MemRange
 from kexeckit.memory.rangeset import RangeSet
-from kexeckit.memory.units import ADDRESS_LIMIT, GIB, MIB
+from kexeckit.memory.units import ADDRESS_LIMIT, GIB
 
-# No kernel image of any release is larger with its bss: see kernel/reservation/image.py.
-_LARGEST = 96 * MIB
 # Words that change the firmware's map in ways that are not modelled.
 _MAP_WORDS = ("add_efi_memmap", "disable_mtrr_trim", "efi_fake_mem", "noefi")
 _BACK = "where it lies outside of what mem= and memmap= leave, its memory is RAM as well"
@@ -97,14 +94,9 @@ def _image_x86(asked: Asked) -> Iterator[ZoneDoubt]:
         yield _anywhere("KASLR does not heed all of these words, and the kernel may lie anywhere", kept, cut)
     elif not asked.image or asked.boot.random:
         # Where KASLR finds no place, or is not built in, the kernel lies where it is built for.
-        size = asked.image.size if asked.image else _LARGEST
+        size = asked.image.size if asked.image else LARGEST_IMAGE
         if MemRange.from_size(LOAD_ADDRESS, size) not in kept:
             yield ZoneDoubt(f"the kernel may lie at 16 MiB, and its size is not shown: {_BACK}")
-
-
-def placed_by_others(machine: Machine) -> bool:
-    """Say whether EFI firmware, its stub or another kernel may place the kernel, so that no rule of BIOS holds."""
-    return may_be_efi(machine) or yes(machine.boot.kexec)
 
 
 def _placed(asked: Asked, kept: RangeSet, cut: RangeSet) -> ZoneDoubt:
@@ -124,11 +116,7 @@ def _placed(asked: Asked, kept: RangeSet, cut: RangeSet) -> ZoneDoubt:
 
 def _anywhere(why: str, kept: RangeSet, cut: RangeSet) -> ZoneDoubt:
     share = kept.size / (kept.size + cut.size)
-    return ZoneDoubt(f"{why}; these words leave {share:.0%} of RAM: {_BACK}", _by_share(share))
-
-
-def _by_share(share: float) -> Certainty:
-    return Certainty.LIKELY if share >= LIKELY_SHARE else Certainty.OPEN
+    return ZoneDoubt(f"{why}; these words leave {share:.0%} of RAM: {_BACK}", of_share(share))
 
 
 def _heeded(asked: Asked, cut: RangeSet) -> bool:
@@ -172,7 +160,7 @@ def _hotplug(asked: Asked) -> Iterator[ZoneDoubt]:
     if placed_by_others(asked.machine) or (asked.boot.random and not asked.kernel.kaslr.immovable_only):
         whole, own = (sum(r.range.size for r in part) for part in (asked.layout.regions, hot))
         text = f"kernel, initrd and firmware may lie in hot-pluggable memory, {own / whole:.0%} of RAM: {gone}"
-        yield ZoneDoubt(text, _by_share(1 - own / whole), touches)
+        yield ZoneDoubt(text, of_share(1 - own / whole), touches)
     elif any(r.range.start < 4 * GIB for r in hot):
         yield ZoneDoubt(
             f"the boot loader may put the initrd into hot-pluggable memory below 4 GiB: {gone}", touches=touches

@@ -18,10 +18,12 @@ from kexeckit.formats.boot_params import BootParams, parse_boot_params
 from kexeckit.formats.bootlog.boot import parse_boot_log
 from kexeckit.formats.bootlog.efi import EfiMapEntry, efi_map
 from kexeckit.formats.bzimage import parse_bzimage, unpacked_size
+from kexeckit.formats.efi_memory_map import LOADER_CODE
 from kexeckit.formats.iomem import parse_iomem
 from kexeckit.kernel.behaviour.kaslr import KaslrRules, kaslr_rules
 from kexeckit.kernel.boot.efi_room import efi_room
-from kexeckit.kernel.boot.kaslr import LOAD_ADDRESS, ImageRoom, image_slots, needed_size
+from kexeckit.kernel.boot.kaslr import ImageRoom, image_slots, needed_size
+from kexeckit.kernel.boot.kernel_range import LOAD_ADDRESS
 from kexeckit.kernel.boot.slots import Slots, count
 from kexeckit.lab.dev.campaign import Campaign, Record
 from kexeckit.lab.dev.campaign_command import campaign_parser, run_and_print
@@ -38,7 +40,6 @@ from kexeckit.memory.units import MIB, align_up
 __all__ = ["KaslrBoot", "KaslrCampaign", "KaslrPlace", "Places", "flatness", "place_number", "places"]
 
 _ALIGN = 2 * MIB
-_LOADER_CODE = 1
 _BIN = 5
 _WIDTH = 60
 # What is looked at, and nothing else: a boot is two to five seconds, a whole report one more.
@@ -198,7 +199,7 @@ def _efi(report: GuestReport, rules: KaslrRules, params: BootParams, size: int) 
     back = [MemRange.from_size(_image(report).start, size)]
     initrd = align_up(params.initrd_size, 4096)
     back += [MemRange.from_size(params.initrd_address, initrd)] if initrd else []
-    load = max((_file_at(e) for e in entries if e.type == _LOADER_CODE), default=LOAD_ADDRESS)
+    load = max((_file_at(e) for e in entries if e.type == LOADER_CODE), default=LOAD_ADDRESS)
     return efi_room(entries, rules, report.text("cmdline"), given_back=back, load=load)
 
 

@@ -202,9 +202,7 @@ def _by_part(seen: tuple[tuple[int, int], ...]) -> dict[str, tuple[int, int]]:
 
 
 def _names(row: Candidate, seen: int | None) -> bool:
-    if row.start is None or row.last is None or seen is None:
-        return row.start is None and seen is None
-    return row.last <= seen <= row.start and (row.start - seen) % (row.step or row.start - row.last or 1) == 0
+    return row.start is None if seen is None else row.holds(seen)
 
 
 def _row_text(row: Candidate) -> str:
